@@ -9,17 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NoReturn
 
-from harness.conversation import Context, Expect
+from harness.conversation import Context, Expect, Message
 from harness.knowledge import Language, PersonaId, Tier
-
-
-class Message(NamedTuple):
-    """One chat message."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
 
 
 class Outcome(Enum):

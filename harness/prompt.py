@@ -19,10 +19,10 @@ from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from harness.conversation import Case, Context, Session
+from harness.conversation import Case, Context, Message, Session
 from harness.errors import ModelError
-from harness.grading import Message
 from harness.knowledge import Knowledge, Language, PersonaId, Tier
+from harness.provenance import sha256_text
 
 _CONTRACT = (
     "You are Josi, the voice of a training app. The app's plan decides all training; you only "
@@ -55,27 +55,26 @@ def system_message(
     return Message("system", "\n".join(part for part in parts if part))
 
 
-def write_messages(
-    case: Case, known: Knowledge, replies: Sequence[str] = (), *, users: Sequence[str] | None = None
-) -> list[Message]:
-    """Write what is sent for the turn after `replies`: system, then user and assistant by turns.
+def write_messages(system: Message, users: Sequence[str], replies: Sequence[str]) -> list[Message]:
+    """Write what is sent for turn `len(replies)`: system, then user and assistant by turns.
 
     Args:
-        case: the conversation in one persona and wording.
-        known: the knowledge that personas and cards come from.
-        replies: the model's own replies so far; turn k = len(replies) is asked.
-        users: other user messages than the case's own, one per turn.
+        system: from `system_message`.
+        users: the user messages, one per turn; at least one more than `replies`.
+        replies: the model's own replies so far.
     """
-    conversation = case.conversation
-    asked = case.users if users is None else tuple(users)
-    messages = [
-        system_message(
-            case.persona, conversation.language, conversation.tier, conversation.context, known
-        )
-    ]
-    for user, reply in zip(asked, replies, strict=False):
+    messages = [system]
+    for user, reply in zip(users, replies, strict=False):
         messages += [Message("user", user), Message("assistant", reply)]
-    return [*messages, Message("user", asked[len(replies)])]
+    return [*messages, Message("user", users[len(replies)])]
+
+
+def case_system(case: Case, known: Knowledge) -> Message:
+    """Write the system message of a case."""
+    conversation = case.conversation
+    return system_message(
+        case.persona, conversation.language, conversation.tier, conversation.context, known
+    )
 
 
 def session_text(session: Session | str) -> str:
@@ -146,6 +145,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "") -> None:
         self.source = source
+        self.sha256 = sha256_text(source)
         self._special = {"bos_token": bos, "eos_token": eos}
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]

@@ -1,0 +1,430 @@
+"""Executes a plan: engine processes, the reply store, and whoever waits for a reply.
+
+Stage between plan and grading: takes a `Plan`, gives each dialogue's replies as soon as its group
+is complete. Groups that are stored are not decoded. Processes agree through the store's claims who
+decodes what, so any number of runners may work on one plan, and a dead one's group is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from harness import errors
+from harness.errors import EngineError, HarnessError, StoreError
+from harness.generation import EngineSpec, Group, ModelInfo, Plan, Reply, Sampling, project_root
+from harness.store import Claim, Store
+
+_ATTEMPTS = 2
+"""How often a group may take its engine process down with it."""
+_POLL_S = 0.3
+
+
+class Talked(NamedTuple):
+    """The replies of one dialogue, and where they came from."""
+
+    replies: tuple[Reply, ...]
+    source: str
+    """`new`, `stored` (same plan) or `other plan`."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; also its timing once it has ended. Seconds are wall clock."""
+
+    dialogues: int = 0
+    done: int = 0
+    """Dialogues whose replies are at hand."""
+    stored: int = 0
+    """Replies that came from the store."""
+    other_plan: int = 0
+    """Those of them that were decoded in another plan's group."""
+    live_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    completion_tokens: int = 0
+    load_s: float = 0.0
+    first_start: float = 0.0
+    last_end: float = 0.0
+    restarts: int = 0
+
+    @property
+    def generate_s(self) -> float:
+        """From the first group's start to the last one's end, over all processes."""
+        return max(self.last_end - self.first_start, 0.0)
+
+
+class EngineProcess:
+    """One worker process; `on_event` is called from its reader thread, None when it has ended."""
+
+    def __init__(
+        self, spec: EngineSpec, on_event: Callable[[EngineProcess, dict[str, Any] | None], None]
+    ) -> None:
+        self._on_event = on_event
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        root = str(project_root())
+        env = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
+            "OMP_NUM_THREADS": str(spec.threads),
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.engines.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+            text=True, encoding="utf-8", env=env,
+        )  # fmt: skip
+        self.group: Group | None = None
+        self.answers: dict[tuple[int, int], Reply] = {}
+        self.send({"open": asdict(spec)})
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def send(self, order: dict[str, Any]) -> None:
+        """Write one order; a dead process is noticed by its reader."""
+        stdin = self._process.stdin
+        assert stdin is not None  # opened as a pipe above
+        try:
+            stdin.write(json.dumps(order) + "\n")
+            stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def start(self, group: Group, sampling: Sampling) -> None:
+        """Have a group decoded."""
+        self.group, self.answers = group, {}
+        dialogues = [asdict(dialogue) for dialogue in group.dialogues]
+        self.send({"group": group.index, "dialogues": dialogues, "sampling": asdict(sampling)})
+
+    def last_words(self) -> str:
+        """How the process ended and the end of what it wrote to standard error."""
+        code = self._process.wait()
+        self._stderr.seek(0)
+        text = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return f"exit status {code}" + (f"; {' | '.join(text[-3:])}" if text else "")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # opened as a pipe above
+        for line in self._process.stdout:
+            self._on_event(self, json.loads(line))
+        self._on_event(self, None)
+
+
+def raise_again(event: dict[str, Any]) -> HarnessError:
+    """Make a worker's error our own, by the name of its class."""
+    kind = getattr(errors, event["kind"], None)
+    if isinstance(kind, type) and issubclass(kind, HarnessError) and kind is not errors.FileError:
+        return kind(event["message"])
+    if event["kind"] == "FileError":
+        return errors.UsageError(event["message"])
+    return EngineError(f"{event['kind']}: {event['message']}")
+
+
+class Opened:
+    """A model opened in a first process: its description, and the process to go on with."""
+
+    def __init__(self, spec: EngineSpec, *, timeout_s: float = 60.0) -> None:
+        """Open the model's header.
+
+        Raises:
+            ModelError: if it cannot be used.
+            EngineError: if the process dies or does not answer in time.
+        """
+        self._answer: dict[str, Any] | None = None
+        self._heard = threading.Event()
+        self._forward: Callable[[EngineProcess, dict[str, Any] | None], None] | None = None
+        self.process = EngineProcess(spec, self._hear)
+        if not self._heard.wait(timeout_s):
+            self.process.close()
+            raise EngineError(f"the engine did not open {spec.path!r} within {timeout_s:.0f} s")
+        if self._answer is None:
+            raise EngineError(
+                f"the engine process ended while opening {spec.path!r}: {self.process.last_words()}"
+            )
+        if self._answer["event"] == "error":
+            self.process.close()
+            raise raise_again(self._answer)
+        self.info = ModelInfo(**self._answer["info"])
+
+    def hand_over(self, on_event: Callable[[EngineProcess, dict[str, Any] | None], None]) -> None:
+        """Send later events to `on_event`."""
+        self._forward = on_event
+
+    def _hear(self, process: EngineProcess, event: dict[str, Any] | None) -> None:
+        if self._forward:
+            self._forward(process, event)
+        elif not self._heard.is_set():
+            self._answer = event
+            self._heard.set()
+
+
+class Runner:
+    """Works through a plan with up to `processes` engine processes.
+
+    Args:
+        plan: all groups of the run.
+        spec: the model, for further processes.
+        opened: the model already opened, used as the first process.
+        store: where replies are kept.
+        processes: most engine processes.
+        mine: order of preference; `(k, n)` takes the groups k, k+n, ... first, then what others left.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        spec: EngineSpec,
+        opened: Opened,
+        store: Store,
+        *,
+        processes: int,
+        mine: tuple[int, int] = (0, 1),
+    ) -> None:
+        self._plan, self._spec, self._store = plan, spec, store
+        self.progress = Progress(dialogues=len(plan.group_of))
+        self._ready: dict[int, list[Talked]] = {}
+        self._failed: dict[int, HarnessError] = {}
+        self._attempts: dict[int, int] = {}
+        self._claims: dict[int, Claim] = {}
+        k, n = mine
+        groups = plan.groups
+        self._todo = [g for g in groups if g.index % n == k] + [g for g in groups if g.index % n != k]
+        self._changed = threading.Condition(threading.RLock())
+        self._closing = False
+        self._idle: list[EngineProcess] = []
+        self._processes = [opened.process]
+        self._spare = max(processes - 1, 0)
+        opened.hand_over(self._on_event)
+        with self._changed:
+            self._find_stored()
+            if self._todo:
+                self._idle.append(opened.process)
+                while self._spare and len(self._processes) < len(self._todo):
+                    self._spare -= 1
+                    self._start_process()
+                self._assign()
+            else:
+                self._processes.remove(opened.process)
+                opened.process.close()
+
+    def wait(
+        self, dialogue: str, *, paint: Callable[[Progress], None] = lambda _: None
+    ) -> Talked:
+        """Block until the dialogue's group is complete.
+
+        Args:
+            dialogue: its id.
+            paint: called every quarter second while waiting.
+
+        Raises:
+            EngineError: if its group could not be decoded.
+            StoreError: if replies can no longer be kept.
+        """
+        index = self._plan.group_of[dialogue]
+        with self._changed:
+            while index not in self._ready and index not in self._failed:
+                self._changed.wait(_POLL_S)
+                if self._idle:
+                    self._assign()
+                paint(self.progress)
+            if index in self._failed:
+                raise self._failed[index]
+            group = self._plan.groups[index]
+            place = next(i for i, d in enumerate(group.dialogues) if d.id == dialogue)
+            return self._ready[index][place]
+
+    def finish(self, *, paint: Callable[[Progress], None] = lambda _: None) -> None:
+        """Block until every group is complete or has failed."""
+        for group in self._plan.groups:
+            if group.index in self._failed:
+                continue
+            try:
+                self.wait(group.dialogues[0].id, paint=paint)
+            except HarnessError:
+                continue
+
+    def close(self) -> None:
+        """End all engine processes; unfinished groups are given up."""
+        with self._changed:
+            self._closing = True
+            for claim in self._claims.values():
+                claim.release()
+            self._claims.clear()
+            processes, self._processes = self._processes, []
+        for process in processes:
+            process.close()
+
+    def _start_process(self) -> None:
+        self._processes.append(EngineProcess(self._spec, self._on_event))
+        self._idle.append(self._processes[-1])
+
+    def _find_stored(self) -> None:
+        for group in list(self._todo):
+            self._take_stored(group)
+
+    def _take_stored(self, group: Group) -> bool:
+        """Use a group's stored replies, if all are there."""
+        found = self._store.lookup(self._plan, group)
+        if found is None:
+            return False
+        self._todo.remove(group)
+        self._ready[group.index] = [
+            Talked(stored.replies, "stored" if stored.same_plan else "other plan") for stored in found
+        ]
+        replies = [(len(stored.replies), stored.same_plan) for stored in found]
+        self.progress.stored += sum(count for count, _ in replies)
+        self.progress.other_plan += sum(count for count, same in replies if not same)
+        self.progress.done += len(group.dialogues)
+        return True
+
+    def _assign(self) -> None:
+        """Give every idle process a group that nobody else has claimed."""
+        for process in list(self._idle):
+            for group in list(self._todo):
+                if self._closing or group.index in self._claims:
+                    continue
+                try:
+                    claim = self._store.claim(group)
+                    if claim is None:
+                        # Another process decodes it; its replies may be there by now.
+                        self._take_stored(group)
+                        continue
+                    if self._take_stored(group):
+                        claim.release()
+                        continue
+                except StoreError as error:
+                    self._fail_all(error)
+                    return
+                self._claims[group.index] = claim
+                self._idle.remove(process)
+                process.start(group, self._plan.sampling)
+                break
+
+    def _on_event(self, process: EngineProcess, event: dict[str, Any] | None) -> None:
+        with self._changed:
+            if self._closing:
+                return
+            if event is None:
+                self._on_death(process)
+            elif event["event"] == "tick":
+                self.progress.live_tokens += event["tokens"]
+            elif event["event"] == "loaded":
+                self.progress.load_s = max(self.progress.load_s, event["seconds"])
+            elif event["event"] == "answer":
+                place = (event["dialogue"], event["turn"])
+                process.answers[place] = Reply(**event["reply"])
+            elif event["event"] == "done":
+                self._on_done(process, event)
+            elif event["event"] == "error":
+                self._on_error(process, raise_again(event))
+            self._changed.notify_all()
+
+    def _on_done(self, process: EngineProcess, event: dict[str, Any]) -> None:
+        group = process.group
+        assert group is not None  # only a process with a group reports done
+        replies = [
+            tuple(
+                process.answers[place, turn]
+                for turn in range(len(dialogue.users))
+                if (place, turn) in process.answers
+            )
+            for place, dialogue in enumerate(group.dialogues)
+        ]
+        replies = [_fill(turns, len(d.users)) for turns, d in zip(replies, group.dialogues, strict=True)]
+        try:
+            self._store.add(self._plan, group, replies)
+        except StoreError as error:
+            self._fail_all(error)
+            return
+        self._ready[group.index] = [Talked(turns, "new") for turns in replies]
+        progress = self.progress
+        progress.live_tokens += event["tokens"]
+        for reply in (reply for turns in replies for reply in turns):
+            progress.prompt_tokens += reply.prompt_tokens
+            progress.cached_prompt_tokens += reply.cached_tokens
+            progress.completion_tokens += reply.tokens
+        # Monotonic clocks of one machine's processes are one clock.
+        started = progress.first_start or event["started"]
+        progress.first_start = min(started, event["started"])
+        progress.last_end = max(progress.last_end, event["ended"])
+        progress.done += len(group.dialogues)
+        self._todo.remove(group)
+        self._release(process)
+        self._idle.append(process)
+        self._assign()
+
+    def _on_error(self, process: EngineProcess, error: HarnessError) -> None:
+        group = process.group
+        if group is None:
+            self._fail_all(error)
+            return
+        self._failed[group.index] = error
+        self._todo.remove(group)
+        self._release(process)
+        self._idle.append(process)
+        self._assign()
+
+    def _on_death(self, process: EngineProcess) -> None:
+        group = process.group
+        if process in self._processes:
+            self._processes.remove(process)
+        if process in self._idle:
+            self._idle.remove(process)
+        words = process.last_words()
+        if group is not None:
+            tried = self._attempts[group.index] = self._attempts.get(group.index, 0) + 1
+            self._release(process)
+            if tried >= _ATTEMPTS:
+                self._failed[group.index] = EngineError(
+                    f"the engine process died {tried} times while decoding group {group.index} "
+                    f"({group.dialogues[0].id} and {len(group.dialogues) - 1} more): {words}"
+                )
+                self._todo.remove(group)
+        elif not self._processes:
+            self._fail_all(EngineError(f"the engine process died: {words}"))
+            return
+        if self._todo:
+            self.progress.restarts += 1
+            self._start_process()
+            self._assign()
+
+    def _release(self, process: EngineProcess) -> None:
+        if process.group is not None:
+            self._claims.pop(process.group.index).release()
+            process.group = None
+
+    def _fail_all(self, error: HarnessError) -> None:
+        """Nothing more can be decoded or kept."""
+        for group in self._todo:
+            self._failed[group.index] = error
+        self._todo.clear()
+        for claim in self._claims.values():
+            claim.release()
+        self._claims.clear()
+        self._changed.notify_all()
+
+
+def _fill(turns: tuple[Reply, ...], wanted: int) -> tuple[Reply, ...]:
+    """Turns that were never asked, because the context was full, say so like the last one."""
+    if len(turns) == wanted:
+        return turns
+    if not turns or turns[-1].finish != "overflow":
+        raise EngineError(f"the engine answered {len(turns)} of {wanted} turns")
+    return turns + (turns[-1],) * (wanted - len(turns))
+
+
+def wall_clock() -> float:
+    """Seconds on the clock that `Progress` uses."""
+    return time.monotonic()
