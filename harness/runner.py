@@ -7,13 +7,13 @@ decodes what, so any number of runners may work on one plan, and a dead one's gr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -111,9 +111,15 @@ class EngineProcess:
         return f"exit status {code}" + (f"; {' | '.join(text[-3:])}" if text else "")
 
     def close(self) -> None:
-        """End the process."""
+        """End the process and close its pipes; not to be called with a lock its events need."""
         self._process.kill()
         self._process.wait()
+        if threading.current_thread() is not self._reader:
+            self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # opened as a pipe above
@@ -215,9 +221,6 @@ class Runner:
                     self._spare -= 1
                     self._start_process()
                 self._assign()
-            else:
-                self._processes.remove(opened.process)
-                opened.process.close()
 
     def wait(
         self, dialogue: str, *, paint: Callable[[Progress], None] = lambda _: None
@@ -272,10 +275,14 @@ class Runner:
 
     def _find_stored(self) -> None:
         for group in list(self._todo):
-            self._take_stored(group)
+            self._take_stored(group, first=True)
 
-    def _take_stored(self, group: Group) -> bool:
-        """Use a group's stored replies, if all are there."""
+    def _take_stored(self, group: Group, *, first: bool = False) -> bool:
+        """Use a group's stored replies, if all are there.
+
+        Those found `first`, before this run, count as stored; later ones come from a runner that
+        works on the same plan at the same time.
+        """
         found = self._store.lookup(self._plan, group)
         if found is None:
             return False
@@ -283,9 +290,10 @@ class Runner:
         self._ready[group.index] = [
             Talked(stored.replies, "stored" if stored.same_plan else "other plan") for stored in found
         ]
-        replies = [(len(stored.replies), stored.same_plan) for stored in found]
-        self.progress.stored += sum(count for count, _ in replies)
-        self.progress.other_plan += sum(count for count, same in replies if not same)
+        if first:
+            replies = [(len(stored.replies), stored.same_plan) for stored in found]
+            self.progress.stored += sum(count for count, _ in replies)
+            self.progress.other_plan += sum(count for count, same in replies if not same)
         self.progress.done += len(group.dialogues)
         return True
 
@@ -342,9 +350,15 @@ class Runner:
             )
             for place, dialogue in enumerate(group.dialogues)
         ]
-        replies = [_fill(turns, len(d.users)) for turns, d in zip(replies, group.dialogues, strict=True)]
         try:
+            replies = [
+                _fill(turns, len(dialogue.users))
+                for turns, dialogue in zip(replies, group.dialogues, strict=True)
+            ]
             self._store.add(self._plan, group, replies)
+        except EngineError as error:
+            self._on_error(process, error)
+            return
         except StoreError as error:
             self._fail_all(error)
             return
@@ -383,6 +397,7 @@ class Runner:
         if process in self._idle:
             self._idle.remove(process)
         words = process.last_words()
+        process.close()
         if group is not None:
             tried = self._attempts[group.index] = self._attempts.get(group.index, 0) + 1
             self._release(process)
@@ -423,8 +438,3 @@ def _fill(turns: tuple[Reply, ...], wanted: int) -> tuple[Reply, ...]:
     if not turns or turns[-1].finish != "overflow":
         raise EngineError(f"the engine answered {len(turns)} of {wanted} turns")
     return turns + (turns[-1],) * (wanted - len(turns))
-
-
-def wall_clock() -> float:
-    """Seconds on the clock that `Progress` uses."""
-    return time.monotonic()

@@ -1,0 +1,402 @@
+"""The pytest side: options, the `talk` fixture, outcomes, exit status, terminal.
+
+The only module that knows pytest. Without `--model` it does nothing, so that `pytest tests` never
+touches a model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.progress import Counts, ProgressLine, Watcher
+    from harness.run import Run, RunConfig
+    from harness.suite import Sampled
+    from harness.talk import Talk
+
+EXIT_ENGINE = 12
+_PASSES: dict[tuple[str, bool], tuple[str, str, str]] = {
+    ("fail", False): ("missed", "m", "MISSED"),
+    ("ungraded", False): ("ungraded", "u", "UNGRADED"),
+}
+_CASE, _TROUBLE, _OUTCOME = "josi-case", "josi-trouble", "outcome"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of `pytest evals`."""
+    group = parser.getgroup("josi", "Josi evals")
+    group.addoption("--model", metavar="M", help="a .gguf file, a Hugging Face checkpoint folder or "
+                    "id, replay:FILE.jsonl, or embedded")  # fmt: skip
+    group.addoption("--adapter", metavar="PATH", help="PEFT folder or GGUF LoRA on top of the model")
+    group.addoption("--chat-template", metavar="FILE", help="Jinja file instead of the model's own "
+                    "chat template")  # fmt: skip
+    group.addoption("--samples", type=int, default=1, metavar="N", help="replies per case")
+    group.addoption("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
+    group.addoption("--top-p", type=float, default=1.0, metavar="P", help="nucleus sampling")
+    group.addoption("--min-p", type=float, default=0.0, metavar="P", help="min-p sampling")
+    group.addoption("--seed", type=int, default=0, metavar="N", help="seed of sampled replies")
+    group.addoption("--max-tokens", type=int, metavar="N", help="limit of a reply, in all languages")
+    group.addoption("--persona", action="append", default=[], metavar="NAME", help="only this persona")
+    group.addoption("--language", action="append", default=[], metavar="CODE", help="only this language")
+    group.addoption("--reports", type=Path, metavar="DIR", help="where run folders go (reports/)")
+    group.addoption("--no-store", action="store_true", help="use no older reply")
+    group.addoption("--exact", action="store_true", help="decode one conversation at a time")
+    group.addoption("--no-loop-stop", action="store_true", help="let looping replies run on")
+    group.addoption("--confirm", type=int, default=20, metavar="N", help="failing must cases to "
+                    "decode again alone (20)")  # fmt: skip
+    group.addoption("--processes", type=int, metavar="N", help="engine processes (one per core)")
+    group.addoption("--threads", type=int, default=1, metavar="N", help="threads per engine process")
+    group.addoption("--parallel", type=int, default=16, metavar="N", help="conversations decoded "
+                    "together by one process")  # fmt: skip
+    group.addoption("--golden", type=Path, metavar="DIR", help="golden conversations (golden/)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Wake up if a model was named."""
+    if config.getoption("model"):
+        config.pluginmanager.register(_Evals(config), "josi-evals")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each case of the behaviour that the test's module names."""
+    if "talk" not in metafunc.fixturenames:
+        return
+    evals = metafunc.config.pluginmanager.get_plugin("josi-evals")
+    if evals is None:
+        raise pytest.UsageError(
+            "evals need a model: pytest evals --model FILE.gguf (or --model embedded)"
+        )
+    behaviour = metafunc.module.__name__.rpartition(".")[2].removeprefix("test_")
+    sampled = evals.run.suite.selected(behaviour)
+    metafunc.parametrize("talk", sampled, ids=[one.id for one in sampled], indirect=True)
+
+
+@pytest.fixture
+def talk(request: pytest.FixtureRequest) -> Talk:
+    """The finished conversation of one case."""
+    evals: _Evals = request.config.pluginmanager.get_plugin("josi-evals")
+    return evals.talk(request.node, request.param)
+
+
+class _Evals:
+    """One pytest session that evaluates a model."""
+
+    run: Run
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._input: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self._line: ProgressLine | None = None
+        self._watcher: Watcher | None = None
+        self._talk_key = pytest.StashKey["Talk"]()
+        self._record: dict[str, Any] | None = None
+        given = config.invocation_params.args
+        # Our own summary names the worst failures; pytest's blocks come back with --tb or -r.
+        if not any(arg.startswith("--tb") for arg in given):
+            config.option.tbstyle = "no"
+        if not any(arg.startswith("-r") for arg in given):
+            config.option.reportchars = ""
+
+    @property
+    def _controls(self) -> bool:
+        """Whether this process only hands tests to pytest-xdist workers."""
+        return self._input is None and self._config.pluginmanager.hasplugin("dsession")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Check everything that was given, before anything is collected."""
+        from harness.run import Run
+
+        try:
+            if self._input is None:
+                self.run = Run(_run_config(self._config, workers=1))
+                if self._controls:
+                    (self.run.folder / ".progress").mkdir()
+                return
+            count = int(self._input["workercount"])
+            index = int(str(self._input["workerid"]).removeprefix("gw") or 0)
+            self.run = Run(
+                _run_config(self._config, workers=count),
+                folder=Path(self._input["josi_folder"]),
+                worker=(index % count, count),
+            )
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
+        except HarnessError as error:
+            pytest.exit(str(error), returncode=EXIT_ENGINE)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker the run folder."""
+        node.workerinput["josi_folder"] = str(self.run.folder)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Plan what was selected and start generating."""
+        if session.config.option.collectonly or session.testsfailed:
+            return
+        if self._controls:
+            from harness.progress import Watcher
+
+            self._watcher = Watcher(self.run.folder / ".progress", self._progress_line())
+            return
+        selected = [
+            item.callspec.params["talk"]
+            for item in session.items
+            if isinstance(item, pytest.Function) and "talk" in getattr(item, "fixturenames", ())
+        ]
+        self.run.start(selected)
+
+    def talk(self, item: pytest.Item, sampled: Sampled) -> Talk:
+        """Wait for a case; engine trouble shows as pytest's ERROR."""
+        try:
+            finished = self.run.talk(sampled, self._paint)
+        except HarnessError as error:
+            item.user_properties.append((_TROUBLE, str(error)))
+            pytest.fail(str(error), pytrace=False)
+        finally:
+            if self._line is not None:
+                self._line.wipe()
+        started = time.monotonic()
+        _ = finished.grades
+        self.run.tally.grade_s += time.monotonic() - started
+        item.stash[self._talk_key] = finished
+        return finished
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Iterator[None]:
+        """Attach the case's result to its report, which travels to the controller."""
+        report: pytest.TestReport = yield  # type: ignore[assignment,misc]  # pluggy sends the result
+        if call.when == "call":
+            finished = item.stash.get(self._talk_key, None)
+            if finished is not None and finished.result is not None:
+                # As JSON text, which pytest-xdist can carry and which takes little memory.
+                case = {"result": asdict(finished.result), "rows": finished.rows()}
+                report.user_properties.append((_CASE, json.dumps(case)))
+            elif finished is not None and report.passed:
+                report.outcome = "failed"
+                report.longrepr = "the test decided nothing: call talk.requires(...)"
+        if call.when == "teardown" and self._talk_key in item.stash:
+            del item.stash[self._talk_key]
+        return report  # type: ignore[return-value]  # as pluggy's wrappers do
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a case's result; only the main process or the controller reports."""
+        if self._input is not None:
+            return
+        from harness.talk import CaseResult
+
+        kept: list[tuple[str, object]] = []
+        for name, value in report.user_properties:
+            if name == _CASE:
+                case = json.loads(str(value))
+                result = CaseResult.read(case["result"])
+                self.run.record(result, case["rows"])
+                kept.append((_OUTCOME, "fail" if result.fails_test else result.outcome))
+                kept.append(("fails_test", result.fails_test))
+            else:
+                kept.append((name, value))
+                if name == _TROUBLE and report.when == "setup":
+                    self.run.tally.errors += 1
+        report.user_properties = kept
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        """Show a missed rate case and an ungraded one as what they are."""
+        if report.when != "call" or not report.passed:
+            return None
+        found = dict(report.user_properties)
+        status = _PASSES.get((str(found.get(_OUTCOME)), bool(found.get("fails_test"))))
+        if status is None:
+            return None
+        category, letter, word = status
+        return category, letter, (word, {"yellow": True})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add up what an xdist worker measured."""
+        found = getattr(node, "workeroutput", {}).get("josi")
+        if not found:
+            return
+        tally, progress = self.run.tally, self.run.tally.progress
+        tally.selected = max(tally.selected, found["selected"])
+        tally.grade_s += found["grade_s"]
+        theirs = found["progress"]
+        for name in ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "restarts"):
+            setattr(progress, name, getattr(progress, name) + theirs[name])
+        for name in ("stored", "other_plan", "load_s", "last_end"):
+            setattr(progress, name, max(getattr(progress, name), theirs[name]))
+        starts = [s for s in (progress.first_start, theirs["first_start"]) if s]
+        progress.first_start = min(starts, default=0.0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Finish generating, confirm failures, write the report, set the exit status."""
+        run = getattr(self, "run", None)
+        if run is None:
+            return
+        stopped = exitstatus in (2, 3, 4) or bool(session.shouldstop)
+        try:
+            if self._watcher is not None:
+                self._watcher.stop()
+            if self._input is not None:
+                if not stopped:
+                    run.finish_generation(self._paint)
+                self._config.workeroutput["josi"] = {  # type: ignore[attr-defined]  # xdist's
+                    "selected": run.tally.selected,
+                    "grade_s": run.tally.grade_s,
+                    "progress": asdict(run.progress()),
+                }
+                return
+            if session.config.option.collectonly:
+                return
+            if not self._controls:
+                run.tally.progress = run.progress()
+            if not stopped:
+                run.confirm(self._paint)
+                if self._line is not None:
+                    self._line.wipe()
+            if run.tally.results or run.tally.errors:
+                self._record = run.write()
+            session.exitstatus = self._exit_status(int(exitstatus))
+        finally:
+            if self._controls:
+                shutil.rmtree(run.folder / ".progress", ignore_errors=True)
+            run.close()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, the worst failures, and where the report is."""
+        if self._record is None or self._input is not None:
+            return
+        from harness.report.summary import WORST, failure_line, worst_first, write_table
+
+        writer, record, run = self._config.get_terminal_writer(), self._record, self.run
+        writer.line()
+        writer.sep("=", f"{record['model']['name']}: {record['verdict']['status']}")
+        write_table(record, writer._file, writer.fullwidth, colour=writer.hasmarkup)
+        failing = worst_first(run.tally.results)
+        if failing:
+            writer.line()
+            writer.line(f"worst failures ({min(len(failing), WORST)} of {len(failing)}):", bold=True)
+            for result in failing[:WORST]:
+                writer.line(f"  {failure_line(result)}", red=result.fails_test)
+        confirmed = record["verdict"]["confirmed"]
+        if confirmed:
+            again = sum(entry["repeats"] for entry in confirmed)
+            writer.line(
+                f"decoded again one at a time: {again} of {len(confirmed)} failing must cases "
+                "fail again (all count)"
+            )
+        timing = record["timing"]
+        writer.line()
+        writer.line(
+            f"{timing['completion_tokens']} tokens in {timing['generate_s']:.1f} s "
+            f"({timing['tokens_per_s']:.0f} tokens/s); {timing['replies_from_store']} replies came "
+            f"from the store, {timing['replies_from_other_plans']} of them from another plan"
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """End with the verdict, as the last line."""
+        if self._record is None:
+            return
+        verdict, writer = self._record["verdict"], self._config.get_terminal_writer()
+        writer.line(f"report: {_relative(self.run.folder)}/summary.md", bold=True)
+        writer.line(f"{verdict['status']}: {'; '.join(verdict['reasons'])}", bold=True)
+
+    def _exit_status(self, status: int) -> int:
+        """The first that applies of 2 to 5, 1, 12, 0 (`docs/run-folder.md`)."""
+        if status in (2, 3, 4, 5):
+            return status
+        failing = any(result.fails_test for result in self.run.tally.results)
+        trouble = bool(self.run.tally.errors or self.run.trouble)
+        if failing or (status == 1 and not trouble):
+            return 1
+        return EXIT_ENGINE if trouble else status
+
+    def _paint(self, counts: Counts) -> None:
+        if self._input is not None:
+            from harness.progress import leave_counts
+
+            folder = self.run.folder / ".progress"
+            leave_counts(folder, str(self._input["workerid"]), counts)
+            return
+        if self._line is None:
+            self._line = self._progress_line()
+        self._line.show(counts)
+
+    def _progress_line(self) -> ProgressLine:
+        from harness.progress import ProgressLine
+
+        writer = self._config.get_terminal_writer()
+        file = writer._file  # pytest's own stream: standard output is captured during tests
+        return ProgressLine(
+            file,
+            live=file.isatty() and self._config.get_verbosity() > -2,
+            width=writer.fullwidth,
+            column=lambda: writer.width_of_current_line,
+            lines=self._config.get_verbosity() >= 0,
+        )
+
+
+def _run_config(config: pytest.Config, *, workers: int) -> RunConfig:
+    """Read the options, once."""
+    from harness.generation import Sampling, project_root
+    from harness.run import RunConfig, default_store
+    from harness.suite import MAX_TOKENS, Settings
+
+    option = config.option
+    for name, low, high in (
+        ("samples", 1, 1000), ("confirm", 0, 10_000), ("threads", 1, 1024), ("parallel", 1, 128),
+        ("temperature", 0, 5), ("top_p", 0.01, 1), ("min_p", 0, 1), ("max_tokens", 1, 4096),
+        ("processes", 1, 1024), ("seed", 0, 2**32 - 1),
+    ):  # fmt: skip
+        value = getattr(option, name)
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} to {high}")
+    root = project_root()
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    limits = {code: option.max_tokens or limit for code, limit in MAX_TOKENS.items()}
+    return RunConfig(
+        model=option.model,
+        adapter=option.adapter,
+        chat_template=option.chat_template,
+        golden=option.golden or root / "golden",
+        policy=root / "evals" / "gate.yaml",
+        reports=option.reports or root / "reports",
+        store=None if option.no_store else default_store(),
+        processes=option.processes or max(1, cores // (workers * option.threads)),
+        threads=option.threads,
+        parallel=option.parallel,
+        confirm=option.confirm,
+        settings=Settings(
+            sampling=Sampling(
+                temperature=option.temperature, top_p=option.top_p, min_p=option.min_p,
+                seed=option.seed, loop_stop=not option.no_loop_stop, exact=option.exact,
+            ),
+            samples=option.samples,
+            max_tokens=limits,
+            personas=frozenset(option.persona),
+            languages=frozenset(option.language),
+        ),
+    )  # fmt: skip
+
+
+def _relative(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,146 @@
+"""The run in words: `summary.md`, and the table and failures for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TextIO
+
+from harness.talk import CaseResult
+
+WORST = 10
+"""Failures shown in the terminal; the summary lists all."""
+
+
+class Row(NamedTuple):
+    """One behaviour as people read it."""
+
+    behaviour: str
+    kind: str
+    n: str
+    passed: str
+    ungraded: str
+    rate: str
+    interval: str
+
+
+def table_rows(record: dict[str, Any]) -> list[Row]:
+    """The table by behaviour: rates in per cent, always with n and interval."""
+    return [
+        Row(
+            behaviour["name"],
+            behaviour["kind"],
+            str(behaviour["cases"]),
+            str(behaviour["passed"]),
+            str(behaviour["ungraded"] or ""),
+            _percent(behaviour["rate"]),
+            _interval(behaviour),
+        )
+        for behaviour in record["behaviours"]
+    ]
+
+
+def worst_first(results: Sequence[CaseResult]) -> list[CaseResult]:
+    """Failing cases: those that fail their test first, one per conversation, those with words."""
+    failing = [result for result in results if result.outcome == "fail"]
+    seen: dict[str, int] = {}
+    ranked = []
+    for place, result in enumerate(failing):
+        nth = seen[result.conversation] = seen.get(result.conversation, -1) + 1
+        silent = not result.findings[0].evidence
+        ranked.append((not result.fails_test, nth, silent, place, result))
+    return [result for *_, result in sorted(ranked, key=lambda entry: entry[:4])]
+
+
+def failure_line(result: CaseResult) -> str:
+    """One failing case in one line: where, which grader, why, and the words that decided."""
+    finding = result.findings[0]
+    quoted = f": “{_one_line(finding.evidence)}”" if finding.evidence else ""
+    more = len(result.findings) - 1
+    rest = f" (and {more} more)" if more else ""
+    return f"{result.id}, turn {finding.turn + 1}, {finding.grader}: {finding.reason}{quoted}{rest}"
+
+
+def write_table(record: dict[str, Any], file: TextIO, width: int, *, colour: bool) -> None:
+    """Print the table by behaviour to a terminal or a plain file."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("behaviour", "kind", "n", "passed", "ungraded", "rate", "95 % interval"):
+        table.add_column(title, justify="left" if title in ("behaviour", "kind") else "right")
+    for row, behaviour in zip(table_rows(record), record["behaviours"], strict=True):
+        bad = behaviour["kind"] == "must" and behaviour["failed"]
+        table.add_row(*(Text(cell, style="red" if bad else "") for cell in row))
+    console = Console(file=file, width=max(width, 80), no_color=not colour, force_terminal=colour)
+    console.print(table)
+
+
+def markdown(record: dict[str, Any], results: Sequence[CaseResult]) -> str:
+    """The run as Markdown, complete: verdict, table, every failure, how to repeat it."""
+    return "\n".join(_markdown(record, results)) + "\n"
+
+
+def _markdown(record: dict[str, Any], results: Sequence[CaseResult]) -> Iterator[str]:
+    model, verdict, timing = record["model"], record["verdict"], record["timing"]
+    yield f"# {model['name']}: {verdict['status']}"
+    yield ""
+    yield from (f"- {_escape(reason)}" for reason in verdict["reasons"])
+    yield ""
+    yield "| behaviour | kind | n | passed | ungraded | rate | 95 % interval |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    for row in table_rows(record):
+        yield f"| {' | '.join(row)} |"
+    failing = worst_first(results)
+    yield from _section("Failures", [failure_line(result) for result in failing])
+    open_cases = [result for result in results if result.outcome == "ungraded"]
+    yield from _section("Ungraded", [failure_line(result) for result in open_cases])
+    again = [
+        f"{entry['case']}: {'fails again' if entry['repeats'] else 'passes'} when decoded alone"
+        for entry in verdict["confirmed"]
+    ]
+    yield from _section("Failing must cases decoded again, one at a time", again)
+    yield from _section(
+        "Run",
+        [
+            f"model {model['path']}, sha256 {model['sha256']}, {model['quantisation']}",
+            f"{record['engine']['name']} ({record['engine']['version']}), "
+            f"{record['engine']['processes']} processes, {record['engine']['parallel']} sequences",
+            f"{timing['completion_tokens']} tokens in {timing['generate_s']} s "
+            f"({timing['tokens_per_s']} tokens/s), {timing['replies_from_store']} replies from the "
+            f"store ({timing['replies_from_other_plans']} of them from another plan)",
+            f"settings {record['settings']}",
+            "batched decoding is repeatable, but differs from decoding one at a time in "
+            "floating-point order; see docs/noise.md",
+        ],
+    )
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield f"## {title}"
+        yield ""
+        yield from (f"- {_escape(line)}" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Model text never runs as markup, in Markdown either."""
+    for sign in "\\`*_[]<>|#":
+        text = text.replace(sign, f"\\{sign}")
+    return _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 300 else f"{flat[:297]}..."
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _interval(counts: dict[str, Any]) -> str:
+    if counts["rate"] is None:
+        return "-"
+    return f"{100 * counts['ci_low']:.1f} to {100 * counts['ci_high']:.1f} %"
