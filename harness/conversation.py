@@ -241,7 +241,9 @@ def load_conversation(path: Path, root: Path, known: Knowledge) -> Conversation:
     for card in golden.context.knowledge:
         if card not in known.cards:
             raise FileError(
-                path, _line_with(path, card), f"no knowledge card {card!r}.{hint(card, known.cards)}"
+                path,
+                _line_with(path, card),
+                f"no knowledge card {card!r}.{hint(card, known.cards)}",
             )
     for turn in golden.turns:
         for fact in turn.expect.facts:
@@ -271,7 +273,9 @@ def load_golden(root: Path, known: Knowledge) -> tuple[Conversation, ...]:
     """
     paths = sorted(p for p in root.glob("*/*.yaml") if not p.name.startswith("_"))
     if not paths:
-        raise UsageError(f"no golden conversations in {str(root)!r}; expected <behaviour>/<slug>.yaml")
+        raise UsageError(
+            f"no golden conversations in {str(root)!r}; expected <behaviour>/<slug>.yaml"
+        )
     return tuple(load_conversation(path, root, known) for path in paths)
 
 

@@ -1,6 +1,7 @@
 """The release policy: which behaviours are musts and which are rates.
 
-Reads `evals/gate.yaml`. A `must` failure fails its test; a `rate` is recorded and judged as a whole.
+Reads `evals/gate.yaml`. A `must` failure fails its test; a `rate` is recorded and judged as a
+whole.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import model_validator
-
 
 from harness.conversation import BEHAVIOURS
 from harness.strict_yaml import Strict, load_yaml

@@ -159,8 +159,12 @@ class Plan:
         cls, dialogues: Sequence[Dialogue], sampling: Sampling, identity: str, spec: EngineSpec
     ) -> Self:
         """Cut `dialogues` into groups of about equal work, at most 64 each, in their order."""
-        shape = {"identity": identity, "sampling": asdict(sampling),
-                 "parallel": spec.parallel, "threads": spec.threads, "dtype": spec.dtype}  # fmt: skip
+        shape = {
+            "identity": identity,
+            "sampling": asdict(sampling),
+            "parallel": spec.parallel,
+            "threads": spec.threads,
+        }
         groups = tuple(
             Group(
                 index=index,
@@ -175,8 +179,13 @@ class Plan:
     def key(self, dialogue: Dialogue, replies: Sequence[str]) -> str:
         """Name the reply after `replies` by all that may shape it, apart from its group."""
         return sha256_json(
-            [self.identity, asdict(self.sampling), dialogue.max_tokens, dialogue.sample,
-             dialogue.messages(replies)]  # fmt: skip
+            [
+                self.identity,
+                asdict(self.sampling),
+                dialogue.max_tokens,
+                dialogue.sample,
+                dialogue.messages(replies),
+            ]
         )
 
 

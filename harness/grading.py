@@ -65,7 +65,9 @@ Grader = Callable[[Exchange], Grade]
 """Judges one claim about a reply. Pure: the same exchange gives the same grade."""
 
 
-def passed(grader: str, reason: str, *, confidence: float = 0.9, value: float | None = None) -> Grade:
+def passed(
+    grader: str, reason: str, *, confidence: float = 0.9, value: float | None = None
+) -> Grade:
     """Build a PASS."""
     return Grade(
         grader=grader, outcome=Outcome.PASS, confidence=confidence, reason=reason, value=value

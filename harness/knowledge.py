@@ -206,9 +206,7 @@ def load_knowledge(folder: Path = KNOWLEDGE_DIR) -> Knowledge:
     ):
         if found != wanted:
             raise FileError(folder / path, None, f"lacks {sorted(wanted - found)}; add them")
-    cards = {
-        path.stem: load_yaml(path, Card) for path in sorted((folder / "cards").glob("*.yaml"))
-    }
+    cards = {path.stem: load_yaml(path, Card) for path in sorted((folder / "cards").glob("*.yaml"))}
     facts: dict[str, Fact] = {}
     for zone_id, zone in zones.items():
         facts |= {f"zone.{zone_id.lower()}.{name}": fact for name, fact in zone.facts.items()}

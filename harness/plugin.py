@@ -7,9 +7,7 @@ touches a model.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError, UsageError
+from harness.options import add_options, read_options
 
 if TYPE_CHECKING:
     from harness.progress import Counts, ProgressLine, Watcher
-    from harness.run import Run, RunConfig
+    from harness.run import Run
     from harness.suite import Sampled
     from harness.talk import Talk
 
@@ -36,31 +35,7 @@ _CASE, _TROUBLE, _OUTCOME = "josi-case", "josi-trouble", "outcome"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of `pytest evals`."""
-    group = parser.getgroup("josi", "Josi evals")
-    group.addoption("--model", metavar="M", help="a .gguf file, a Hugging Face checkpoint folder or "
-                    "id, replay:FILE.jsonl, or embedded")  # fmt: skip
-    group.addoption("--adapter", metavar="PATH", help="PEFT folder or GGUF LoRA on top of the model")
-    group.addoption("--chat-template", metavar="FILE", help="Jinja file instead of the model's own "
-                    "chat template")  # fmt: skip
-    group.addoption("--samples", type=int, default=1, metavar="N", help="replies per case")
-    group.addoption("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy")
-    group.addoption("--top-p", type=float, default=1.0, metavar="P", help="nucleus sampling")
-    group.addoption("--min-p", type=float, default=0.0, metavar="P", help="min-p sampling")
-    group.addoption("--seed", type=int, default=0, metavar="N", help="seed of sampled replies")
-    group.addoption("--max-tokens", type=int, metavar="N", help="limit of a reply, in all languages")
-    group.addoption("--persona", action="append", default=[], metavar="NAME", help="only this persona")
-    group.addoption("--language", action="append", default=[], metavar="CODE", help="only this language")
-    group.addoption("--reports", type=Path, metavar="DIR", help="where run folders go (reports/)")
-    group.addoption("--no-store", action="store_true", help="use no older reply")
-    group.addoption("--exact", action="store_true", help="decode one conversation at a time")
-    group.addoption("--no-loop-stop", action="store_true", help="let looping replies run on")
-    group.addoption("--confirm", type=int, default=20, metavar="N", help="failing must cases to "
-                    "decode again alone (20)")  # fmt: skip
-    group.addoption("--processes", type=int, metavar="N", help="engine processes (one per core)")
-    group.addoption("--threads", type=int, default=1, metavar="N", help="threads per engine process")
-    group.addoption("--parallel", type=int, default=16, metavar="N", help="conversations decoded "
-                    "together by one process")  # fmt: skip
-    group.addoption("--golden", type=Path, metavar="DIR", help="golden conversations (golden/)")
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,7 +61,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def talk(request: pytest.FixtureRequest) -> Talk:
     """The finished conversation of one case."""
-    evals: _Evals = request.config.pluginmanager.get_plugin("josi-evals")
+    evals = request.config.pluginmanager.get_plugin("josi-evals")
+    assert isinstance(evals, _Evals)  # registered whenever tests were made from cases
     return evals.talk(request.node, request.param)
 
 
@@ -121,14 +97,14 @@ class _Evals:
 
         try:
             if self._input is None:
-                self.run = Run(_run_config(self._config, workers=1))
+                self.run = Run(read_options(self._config.option, workers=1))
                 if self._controls:
                     (self.run.folder / ".progress").mkdir()
                 return
             count = int(self._input["workercount"])
             index = int(str(self._input["workerid"]).removeprefix("gw") or 0)
             self.run = Run(
-                _run_config(self._config, workers=count),
+                read_options(self._config.option, workers=count),
                 folder=Path(self._input["josi_folder"]),
                 worker=(index % count, count),
             )
@@ -152,7 +128,7 @@ class _Evals:
 
             self._watcher = Watcher(self.run.folder / ".progress", self._progress_line())
             return
-        selected = [
+        selected: list[Any] = [
             item.callspec.params["talk"]
             for item in session.items
             if isinstance(item, pytest.Function) and "talk" in getattr(item, "fixturenames", ())
@@ -180,7 +156,7 @@ class _Evals:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Iterator[None]:
         """Attach the case's result to its report, which travels to the controller."""
-        report: pytest.TestReport = yield  # type: ignore[assignment,misc]  # pluggy sends the result
+        report: pytest.TestReport = yield  # type: ignore[assignment]  # pluggy sends the result
         if call.when == "call":
             finished = item.stash.get(self._talk_key, None)
             if finished is not None and finished.result is not None:
@@ -292,7 +268,9 @@ class _Evals:
         failing = worst_first(run.tally.results)
         if failing:
             writer.line()
-            writer.line(f"worst failures ({min(len(failing), WORST)} of {len(failing)}):", bold=True)
+            writer.line(
+                f"worst failures ({min(len(failing), WORST)} of {len(failing)}):", bold=True
+            )
             for result in failing[:WORST]:
                 writer.line(f"  {failure_line(result)}", red=result.fails_test)
         confirmed = record["verdict"]["confirmed"]
@@ -352,49 +330,6 @@ class _Evals:
             column=lambda: writer.width_of_current_line,
             lines=self._config.get_verbosity() >= 0,
         )
-
-
-def _run_config(config: pytest.Config, *, workers: int) -> RunConfig:
-    """Read the options, once."""
-    from harness.generation import Sampling, project_root
-    from harness.run import RunConfig, default_store
-    from harness.suite import MAX_TOKENS, Settings
-
-    option = config.option
-    for name, low, high in (
-        ("samples", 1, 1000), ("confirm", 0, 10_000), ("threads", 1, 1024), ("parallel", 1, 128),
-        ("temperature", 0, 5), ("top_p", 0.01, 1), ("min_p", 0, 1), ("max_tokens", 1, 4096),
-        ("processes", 1, 1024), ("seed", 0, 2**32 - 1),
-    ):  # fmt: skip
-        value = getattr(option, name)
-        if value is not None and not low <= value <= high:
-            raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} to {high}")
-    root = project_root()
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    limits = {code: option.max_tokens or limit for code, limit in MAX_TOKENS.items()}
-    return RunConfig(
-        model=option.model,
-        adapter=option.adapter,
-        chat_template=option.chat_template,
-        golden=option.golden or root / "golden",
-        policy=root / "evals" / "gate.yaml",
-        reports=option.reports or root / "reports",
-        store=None if option.no_store else default_store(),
-        processes=option.processes or max(1, cores // (workers * option.threads)),
-        threads=option.threads,
-        parallel=option.parallel,
-        confirm=option.confirm,
-        settings=Settings(
-            sampling=Sampling(
-                temperature=option.temperature, top_p=option.top_p, min_p=option.min_p,
-                seed=option.seed, loop_stop=not option.no_loop_stop, exact=option.exact,
-            ),
-            samples=option.samples,
-            max_tokens=limits,
-            personas=frozenset(option.persona),
-            languages=frozenset(option.language),
-        ),
-    )  # fmt: skip
 
 
 def _relative(path: Path) -> str:

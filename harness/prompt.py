@@ -90,7 +90,7 @@ def session_text(session: Session | str) -> str:
 
 
 def context_text(context: Context, language: Language, known: Knowledge) -> str:
-    """Everything the context tells a model, as the prompt shows it; graders read numbers from it."""
+    """All that the context tells a model, as the prompt shows it; graders read numbers from it."""
     return "\n".join([*_context_lines(context), *_blocks(context, language, known)])
 
 
@@ -121,7 +121,9 @@ def _blocks(context: Context, language: Language, known: Knowledge) -> list[str]
         memory = context.memory
         rows = (("Facts", memory.facts), ("Patterns", memory.patterns), ("Notes", memory.notes))
         blocks.append(
-            "\n".join(["MEMORY:", *(f"- {name}: {' | '.join(items)}" for name, items in rows if items)])
+            "\n".join(
+                ["MEMORY:", *(f"- {name}: {' | '.join(items)}" for name, items in rows if items)]
+            )
         )
     if context.knowledge:
         says = [known.cards[card].say for card in context.knowledge]
@@ -178,7 +180,14 @@ class ChatTemplate:
                 "this file, or name a template you trust with --chat-template FILE"
             ) from error
         # A template is foreign code: whatever it raises means that it cannot be used.
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except (
+            TemplateError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            AttributeError,
+        ) as error:
             raise ModelError(
                 f"the model's chat template cannot render a system, user, assistant conversation: "
                 f"{error}; name another with --chat-template FILE"
@@ -206,4 +215,4 @@ def _raise(message: str) -> NoReturn:
 
 def _fixed_date(form: str) -> str:
     # Templates that print today's date would change every prompt overnight.
-    return datetime(2026, 1, 1).strftime(form)  # noqa: DTZ001  a label, not a moment
+    return datetime(2026, 1, 1).strftime(form)

@@ -23,9 +23,7 @@ def sha256_text(text: str) -> str:
 
 def sha256_json(value: object) -> str:
     """Hash a JSON value in one canonical form: sorted keys, no spaces, UTF-8."""
-    return sha256_text(
-        json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    )
+    return sha256_text(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def sha256_path(path: Path) -> str:

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import resolve_model
+from harness.engines.process import Opened
 from harness.errors import EngineError, StoreError, UsageError
 from harness.gate import load_policy
-from harness.generation import Plan, project_root
+from harness.generation import ModelInfo, Plan, project_root
 from harness.knowledge import knowledge
 from harness.progress import Counts
 from harness.provenance import environment, sha256_json, sha256_path
 from harness.report.folder import RunFacts, RunFolder, run_record
 from harness.report.summary import markdown, worst_first
-from harness.runner import Opened, Progress, Runner
+from harness.runner import Progress, Runner
 from harness.store import Store
 from harness.suite import Sampled, Settings, Suite
 from harness.talk import CaseResult, Talk
@@ -98,7 +99,7 @@ class Run:
             self.spec = replace(self.spec, threads=config.threads * config.processes)
             self.processes = 1
         self._opened: Opened | None = Opened(self.spec)
-        self.info = self._opened.info
+        self.info: ModelInfo = self._opened.info
         self.model_sha256 = sha256_path(Path(self.spec.path))
         self.adapter_sha256 = sha256_path(Path(self.spec.adapter)) if self.spec.adapter else None
         self.files: RunFolder | None = None
@@ -196,7 +197,9 @@ class Run:
             import json
 
             try:
-                self.files.write("run.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+                self.files.write(
+                    "run.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+                )
                 self.files.write("summary.md", markdown(record, self.tally.results))
             except StoreError as error:
                 self.trouble = str(error)
@@ -221,9 +224,7 @@ class Run:
 
     def _talk(self, sampled: Sampled, replies: Any, source: str) -> Talk:
         kind = self.policy.kind(sampled.case.conversation.behaviour)
-        return Talk(
-            sampled.case, self.suite.dialogue(sampled), replies, kind=kind, source=source
-        )
+        return Talk(sampled.case, self.suite.dialogue(sampled), replies, kind=kind, source=source)
 
     def _facts(self) -> RunFacts:
         config, tally = self.config, self.tally

@@ -7,20 +7,14 @@ decodes what, so any number of runners may work on one plan, and a dead one's gr
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness import errors
+from harness.engines.process import EngineProcess, Opened, raise_again
 from harness.errors import EngineError, HarnessError, StoreError
-from harness.generation import EngineSpec, Group, ModelInfo, Plan, Reply, Sampling, project_root
+from harness.generation import EngineSpec, Group, Plan, Reply
 from harness.store import Claim, Store
 
 _ATTEMPTS = 2
@@ -62,120 +56,6 @@ class Progress:
         return max(self.last_end - self.first_start, 0.0)
 
 
-class EngineProcess:
-    """One worker process; `on_event` is called from its reader thread, None when it has ended."""
-
-    def __init__(
-        self, spec: EngineSpec, on_event: Callable[[EngineProcess, dict[str, Any] | None], None]
-    ) -> None:
-        self._on_event = on_event
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
-        root = str(project_root())
-        env = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
-            "OMP_NUM_THREADS": str(spec.threads),
-            "TOKENIZERS_PARALLELISM": "false",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.engines.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-            text=True, encoding="utf-8", env=env,
-        )  # fmt: skip
-        self.group: Group | None = None
-        self.answers: dict[tuple[int, int], Reply] = {}
-        self.send({"open": asdict(spec)})
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def send(self, order: dict[str, Any]) -> None:
-        """Write one order; a dead process is noticed by its reader."""
-        stdin = self._process.stdin
-        assert stdin is not None  # opened as a pipe above
-        try:
-            stdin.write(json.dumps(order) + "\n")
-            stdin.flush()
-        except (BrokenPipeError, ValueError):
-            return
-
-    def start(self, group: Group, sampling: Sampling) -> None:
-        """Have a group decoded."""
-        self.group, self.answers = group, {}
-        dialogues = [asdict(dialogue) for dialogue in group.dialogues]
-        self.send({"group": group.index, "dialogues": dialogues, "sampling": asdict(sampling)})
-
-    def last_words(self) -> str:
-        """How the process ended and the end of what it wrote to standard error."""
-        code = self._process.wait()
-        self._stderr.seek(0)
-        text = self._stderr.read().decode(errors="replace").strip().splitlines()
-        return f"exit status {code}" + (f"; {' | '.join(text[-3:])}" if text else "")
-
-    def close(self) -> None:
-        """End the process and close its pipes; not to be called with a lock its events need."""
-        self._process.kill()
-        self._process.wait()
-        if threading.current_thread() is not self._reader:
-            self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # opened as a pipe above
-        for line in self._process.stdout:
-            self._on_event(self, json.loads(line))
-        self._on_event(self, None)
-
-
-def raise_again(event: dict[str, Any]) -> HarnessError:
-    """Make a worker's error our own, by the name of its class."""
-    kind = getattr(errors, event["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, HarnessError) and kind is not errors.FileError:
-        return kind(event["message"])
-    if event["kind"] == "FileError":
-        return errors.UsageError(event["message"])
-    return EngineError(f"{event['kind']}: {event['message']}")
-
-
-class Opened:
-    """A model opened in a first process: its description, and the process to go on with."""
-
-    def __init__(self, spec: EngineSpec, *, timeout_s: float = 60.0) -> None:
-        """Open the model's header.
-
-        Raises:
-            ModelError: if it cannot be used.
-            EngineError: if the process dies or does not answer in time.
-        """
-        self._answer: dict[str, Any] | None = None
-        self._heard = threading.Event()
-        self._forward: Callable[[EngineProcess, dict[str, Any] | None], None] | None = None
-        self.process = EngineProcess(spec, self._hear)
-        if not self._heard.wait(timeout_s):
-            self.process.close()
-            raise EngineError(f"the engine did not open {spec.path!r} within {timeout_s:.0f} s")
-        if self._answer is None:
-            raise EngineError(
-                f"the engine process ended while opening {spec.path!r}: {self.process.last_words()}"
-            )
-        if self._answer["event"] == "error":
-            self.process.close()
-            raise raise_again(self._answer)
-        self.info = ModelInfo(**self._answer["info"])
-
-    def hand_over(self, on_event: Callable[[EngineProcess, dict[str, Any] | None], None]) -> None:
-        """Send later events to `on_event`."""
-        self._forward = on_event
-
-    def _hear(self, process: EngineProcess, event: dict[str, Any] | None) -> None:
-        if self._forward:
-            self._forward(process, event)
-        elif not self._heard.is_set():
-            self._answer = event
-            self._heard.set()
-
-
 class Runner:
     """Works through a plan with up to `processes` engine processes.
 
@@ -185,7 +65,7 @@ class Runner:
         opened: the model already opened, used as the first process.
         store: where replies are kept.
         processes: most engine processes.
-        mine: order of preference; `(k, n)` takes the groups k, k+n, ... first, then what others left.
+        mine: order of preference; `(k, n)` takes groups k, k+n, ... first, then what others left.
     """
 
     def __init__(
@@ -206,7 +86,9 @@ class Runner:
         self._claims: dict[int, Claim] = {}
         k, n = mine
         groups = plan.groups
-        self._todo = [g for g in groups if g.index % n == k] + [g for g in groups if g.index % n != k]
+        self._todo = [g for g in groups if g.index % n == k] + [
+            g for g in groups if g.index % n != k
+        ]
         self._changed = threading.Condition(threading.RLock())
         self._closing = False
         self._idle: list[EngineProcess] = []
@@ -222,9 +104,7 @@ class Runner:
                     self._start_process()
                 self._assign()
 
-    def wait(
-        self, dialogue: str, *, paint: Callable[[Progress], None] = lambda _: None
-    ) -> Talked:
+    def wait(self, dialogue: str, *, paint: Callable[[Progress], None] = lambda _: None) -> Talked:
         """Block until the dialogue's group is complete.
 
         Args:
@@ -239,6 +119,8 @@ class Runner:
         with self._changed:
             while index not in self._ready and index not in self._failed:
                 self._changed.wait(_POLL_S)
+                if index in self._missing() and index not in self._claims:
+                    self._take_stored(self._plan.groups[index])  # by another process
                 if self._idle:
                     self._assign()
                 paint(self.progress)
@@ -269,6 +151,9 @@ class Runner:
         for process in processes:
             process.close()
 
+    def _missing(self) -> set[int]:
+        return {group.index for group in self._todo}
+
     def _start_process(self) -> None:
         self._processes.append(EngineProcess(self._spec, self._on_event))
         self._idle.append(self._processes[-1])
@@ -288,7 +173,8 @@ class Runner:
             return False
         self._todo.remove(group)
         self._ready[group.index] = [
-            Talked(stored.replies, "stored" if stored.same_plan else "other plan") for stored in found
+            Talked(stored.replies, "stored" if stored.same_plan else "other plan")
+            for stored in found
         ]
         if first:
             replies = [(len(stored.replies), stored.same_plan) for stored in found]

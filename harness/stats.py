@@ -61,7 +61,9 @@ def effective_n(passed: Sequence[bool], clusters: Sequence[Hashable]) -> float:
     """
     n = len(passed)
     if n == 0 or n != len(clusters):
-        raise ValueError(f"effective_n: {n} outcomes for {len(clusters)} clusters; both at least one")
+        raise ValueError(
+            f"effective_n: {n} outcomes for {len(clusters)} clusters; both at least one"
+        )
     rate = sum(passed) / n
     residuals: dict[Hashable, float] = {}
     for one, cluster in zip(passed, clusters, strict=True):

@@ -1,8 +1,8 @@
 """The reply store: every reply ever generated, in one append-only SQLite file.
 
-A reply is kept under its key (all that may shape it) and its plan (the group it was decoded in). A
-group is written in one transaction when it is complete, so a kill at any moment leaves whole groups.
-Beside the file lie the locks by which processes agree who decodes which group.
+A reply is kept under its key (all that may shape it) and its plan (the group it was decoded in).
+A group is written in one transaction when it is complete, so a kill leaves whole groups. Beside
+the file lie the locks by which processes agree who decodes which group.
 """
 
 from __future__ import annotations
@@ -78,8 +78,13 @@ class Store:
                     if row is None:
                         return None
                     replies.append(
-                        Reply(text=row[0], finish=row[1], prompt_tokens=row[2],
-                              cached_tokens=row[3], tokens=row[4])  # fmt: skip
+                        Reply(
+                            text=row[0],
+                            finish=row[1],
+                            prompt_tokens=row[2],
+                            cached_tokens=row[3],
+                            tokens=row[4],
+                        )
                     )
                     same = same and bool(row[5])
                 found.append(Stored(tuple(replies), same))
@@ -149,5 +154,5 @@ def _explained(folder: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
             f"replies cannot be kept in {str(folder)!r}: {error}; replies kept so far are safe. "
-            "Free disk space, or name another folder with JOSI_STORE, and run the same command again"
+            "Free disk space, or name another folder with JOSI_STORE, and run the command again"
         ) from error

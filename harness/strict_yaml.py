@@ -106,9 +106,11 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     shown = f"{value!r}"[:80]
     quoting = "; put the text in quotes" if isinstance(value, bool | int | float) else ""
     choices = error.get("ctx", {}).get("expected", "")
-    close = hint(value, choices.replace("'", "").replace(" or ", ", ").split(", ")) if (
-        isinstance(value, str) and choices
-    ) else ""
+    close = (
+        hint(value, choices.replace("'", "").replace(" or ", ", ").split(", "))
+        if (isinstance(value, str) and choices)
+        else ""
+    )
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}={shown}: {message}.{close}{quoting}"
 

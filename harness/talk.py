@@ -60,9 +60,7 @@ class CaseResult:
     @classmethod
     def read(cls, row: dict[str, Any]) -> CaseResult:
         """Make one from its JSON form."""
-        findings = tuple(
-            Finding(f[0], f[1], f[2], f[3], tuple(f[4])) for f in row["findings"]
-        )
+        findings = tuple(Finding(f[0], f[1], f[2], f[3], tuple(f[4])) for f in row["findings"])
         return cls(**{**row, "findings": findings, "claims": tuple(row["claims"])})
 
 
@@ -191,8 +189,8 @@ class Talk:
         if reply.finish == "overflow":
             return ungraded(
                 name,
-                f"the prompt has {reply.prompt_tokens} tokens; with {self._dialogue.max_tokens} for "
-                "the reply it does not fit the model's context",
+                f"the prompt has {reply.prompt_tokens} tokens; with {self._dialogue.max_tokens} "
+                "for the reply it does not fit the model's context",
             )
         return grader(self.exchanges[turn])
 

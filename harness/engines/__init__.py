@@ -34,9 +34,9 @@ def resolve_model(
     Raises:
         ModelError: if no such model exists or the file is plainly not one.
     """
-    for what, path in (("--adapter", adapter), ("--chat-template", chat_template)):
-        if path and not Path(path).exists():
-            raise ModelError(f"{what} {path!r} does not exist{_beside(Path(path))}")
+    for what, given in (("--adapter", adapter), ("--chat-template", chat_template)):
+        if given and not Path(given).exists():
+            raise ModelError(f"{what} {given!r} does not exist{_beside(Path(given))}")
     kind: Literal["gguf", "hf", "replay"]
     if model == "embedded":
         path, kind = embedded_model(), "gguf"
@@ -81,7 +81,8 @@ def open_engine(spec: EngineSpec) -> Engine:
             from harness.engines.gguf import GgufEngine
         except ImportError as error:
             raise ModelError(
-                f"GGUF files need llama-cpp-python ({error}); install it: pip install 'josi-evals[gguf]'"
+                f"GGUF files need llama-cpp-python ({error}); install it: "
+                "pip install 'josi-evals[gguf]'"
             ) from error
         return GgufEngine(spec)
     if spec.kind == "hf":
@@ -122,7 +123,11 @@ def _from_hub(model: str) -> Path:
     """The folder of a Hugging Face id: the local cache's if it is there, else downloaded."""
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
     except ImportError as error:
         raise ModelError(
             f"--model {model!r} is no file or folder here; a Hugging Face id needs the extra hf: "

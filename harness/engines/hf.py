@@ -191,12 +191,15 @@ class _Batch:
                     keep.append(place)
                     continue
                 text = self._engine.tokenizer.decode(made[row], skip_special_tokens=True)
-                yield row, Reply(
-                    text=text.strip(),
-                    finish=finish,
-                    prompt_tokens=len(self._prompts[row]),
-                    cached_tokens=len(self._common) if row else 0,
-                    tokens=len(made[row]) + (finish == "stop"),
+                yield (
+                    row,
+                    Reply(
+                        text=text.strip(),
+                        finish=finish,
+                        prompt_tokens=len(self._prompts[row]),
+                        cached_tokens=len(self._common) if row else 0,
+                        tokens=len(made[row]) + (finish == "stop"),
+                    ),
                 )
             if not keep:
                 return
@@ -248,12 +251,16 @@ class _Batch:
                 past_key_values=cache, use_cache=True, logits_to_keep=1,
             )  # fmt: skip
         except RuntimeError as error:
-            raise EngineError(f"transformers failed on a batch of {tuple(ids.shape)}: {error}") from error
+            raise EngineError(
+                f"transformers failed on a batch of {tuple(ids.shape)}: {error}"
+            ) from error
         logits: torch.Tensor = out.logits[:, -1].float()
         return logits
 
 
-def _choose(logits: torch.Tensor, sampling: Sampling, draws: Sequence[torch.Generator]) -> list[int]:
+def _choose(
+    logits: torch.Tensor, sampling: Sampling, draws: Sequence[torch.Generator]
+) -> list[int]:
     """Next token of every row: the likeliest, or drawn with the row's own generator."""
     if sampling.temperature <= 0:
         best: list[int] = logits.argmax(dim=-1).tolist()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from harness.grading import Grader
 from harness.graders.answer import answers_question
 from harness.graders.conduct import follows_conduct
 from harness.graders.contract import holds_contract
@@ -14,6 +13,7 @@ from harness.graders.persona import stays_in_persona
 from harness.graders.refusal import declines_properly
 from harness.graders.safety import stays_safe
 from harness.graders.terms import avoids_jargon
+from harness.grading import Grader
 
 GRADERS: dict[str, Grader] = {
     "contract": holds_contract,

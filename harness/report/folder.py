@@ -69,7 +69,7 @@ class RunFolder:
         part = self.path / f".{name}.part"
         try:
             part.write_text(text, encoding="utf-8")
-            os.replace(part, self.path / name)  # noqa: PTH105  atomic by its documentation
+            os.replace(part, self.path / name)
         except OSError as error:
             raise self._full(error) from error
 

@@ -1,0 +1,318 @@
+"""The continuous batcher: decodes one group of dialogues in one llama.cpp context.
+
+Sequences share the KV cells of equal beginnings; a dialogue's next turn, or the next dialogue,
+joins the running batch as soon as a reply has ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import llama_cpp
+import numpy as np
+
+from harness.conversation import Message
+from harness.errors import EngineError
+from harness.generation import (
+    Answer,
+    Dialogue,
+    Finish,
+    LoopDetector,
+    ModelInfo,
+    Reply,
+    Sampling,
+    request_seed,
+    shared_prefix,
+)
+
+_BATCH = 512
+"""Most tokens in one llama_decode."""
+_WORTH_SHARING = 16
+"""A dialogue waits one step for another's prompt when that saves it as many tokens or more."""
+
+
+class Model(Protocol):
+    """What the batcher asks of the engine that owns the model."""
+
+    info: ModelInfo
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens the model knows."""
+
+    @property
+    def parallel(self) -> int:
+        """Most sequences decoded together."""
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of messages, up to where the reply begins."""
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of generated tokens."""
+
+    def is_end(self, token: int) -> bool:
+        """Whether a token ends the reply."""
+
+    def new_context(self, cells: int, sequences: int, batch: int) -> Any:
+        """Make a context with room for `cells` tokens in `sequences` sequences."""
+
+    def why(self) -> str:
+        """What llama.cpp last complained of."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Slot:
+    """One sequence of the context and the dialogue that it holds."""
+
+    sequence: int
+    dialogue: int
+    cached: list[int] = field(default_factory=list)
+    """Tokens whose KV cells stand."""
+    pending: list[int] = field(default_factory=list)
+    """Tokens still to decode; the next token is chosen when none is left."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    replies: list[str] = field(default_factory=list)
+    generated: list[int] = field(default_factory=list)
+    sampler: Any = None
+    loop: LoopDetector | None = None
+
+
+class Batch:
+    """Decodes one group in one context."""
+
+    def __init__(
+        self,
+        engine: Model,
+        dialogues: Sequence[Dialogue],
+        sampling: Sampling,
+        tick: Callable[[int], None],
+    ) -> None:
+        self._engine, self._dialogues, self._sampling, self._tick = (
+            engine,
+            dialogues,
+            sampling,
+            tick,
+        )
+        self._prompts = [engine.prompt(dialogue.messages([])) for dialogue in dialogues]
+        self._slots: list[_Slot] = []
+        self._limit = slots_for(len(dialogues), engine.parallel)
+        self._waiting = deque(range(len(dialogues)))
+        # Sequence 0 keeps what all prompts share, so that it is decoded once per group.
+        self._common = self._prompts[0]
+        for prompt in self._prompts[1:]:
+            self._common = self._common[: shared_prefix(self._common, prompt)]
+        self._common = self._common[:-1] if len(dialogues) > 1 else []
+        self._free = list(range(self._limit, 0, -1))
+        self._vocabulary = engine.vocabulary
+
+    def run(self) -> Iterator[Answer]:
+        """Decode the group; replies come as they end."""
+        self._context = self._engine.new_context(self._cells_needed(), self._limit + 1, _BATCH)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
+        try:
+            for start in range(0, len(self._common), _BATCH):
+                part = self._common[start : start + _BATCH]
+                self._fill([(token, start + i, 0, False) for i, token in enumerate(part)])
+                self._decode()
+            while self._waiting or self._slots:
+                yield from self._admit()
+                if self._slots:
+                    yield from self._step()
+        finally:
+            for slot in self._slots:
+                self._drop_sampler(slot)
+            llama_cpp.llama_batch_free(self._batch)
+            llama_cpp.llama_free(self._context)
+
+    def _cells_needed(self) -> int:
+        """Cells for the most demanding dialogues at once, beyond what all share."""
+        needs = []
+        for index, dialogue in enumerate(self._dialogues):
+            turns = len(dialogue.users)
+            whole = len(self._engine.prompt(dialogue.messages([""] * (turns - 1))))
+            # A reply read back from its text may split into a few more tokens than were generated.
+            needs.append(max(whole, len(self._prompts[index])) + turns * (dialogue.max_tokens + 16))
+        longest = self._engine.info.context_tokens
+        needs = [min(need, longest) - len(self._common) for need in needs]
+        cells = len(self._common) + sum(sorted(needs, reverse=True)[: self._limit])
+        return -(-cells // 256) * 256
+
+    def _admit(self) -> Iterator[Answer]:
+        """Start waiting dialogues in free sequences, on the best beginning that is cached."""
+        held: list[int] = []
+        while self._waiting and self._free:
+            index = self._waiting.popleft()
+            prompt = self._prompts[index]
+            room = self._engine.info.context_tokens - self._dialogues[index].max_tokens
+            if len(prompt) > room:
+                yield self._overflow(index, 0, prompt)
+                continue
+            donor, shared = 0, len(self._common)
+            soon = 0
+            for slot in self._slots:
+                ready = shared_prefix(slot.cached, prompt[:-1])
+                if ready > shared:
+                    donor, shared = slot.sequence, ready
+                soon = max(soon, shared_prefix(slot.cached + slot.pending, prompt[:-1]))
+            if soon >= shared + _WORTH_SHARING:
+                held.append(index)
+                continue
+            slot = _Slot(sequence=self._free.pop(), dialogue=index)
+            if shared:
+                llama_cpp.llama_memory_seq_cp(self._memory, donor, slot.sequence, 0, shared)
+                slot.cached = prompt[:shared]
+            self._start_turn(slot, prompt)
+            self._slots.append(slot)
+        self._waiting.extendleft(reversed(held))
+
+    def _start_turn(self, slot: _Slot, prompt: list[int]) -> None:
+        """Keep what `slot` has cached of `prompt`, queue the rest."""
+        keep = shared_prefix(slot.cached, prompt[:-1])
+        if keep < len(slot.cached):
+            llama_cpp.llama_memory_seq_rm(self._memory, slot.sequence, keep, -1)
+        slot.cached = prompt[:keep]
+        slot.pending = prompt[keep:]
+        slot.prompt_tokens, slot.cached_tokens = len(prompt), keep
+        slot.generated = []
+        dialogue = self._dialogues[slot.dialogue]
+        if self._sampling.loop_stop:
+            slot.loop = LoopDetector(dialogue.max_tokens)
+        if self._sampling.temperature > 0:
+            self._drop_sampler(slot)
+            slot.sampler = _sampler(
+                self._sampling,
+                request_seed(self._sampling, dialogue.sample, dialogue.messages(slot.replies)),
+            )
+
+    def _step(self) -> Iterator[Answer]:
+        """Decode one batch: a token of every running reply, and as much prompt as fits."""
+        rows: list[tuple[int, int, int, bool]] = []
+        ready: list[tuple[_Slot, int]] = []
+        # Replies first (one pending token each), so that no running reply waits for a prompt.
+        for slot in sorted(self._slots, key=lambda slot: len(slot.pending) > 1):
+            part = slot.pending[: _BATCH - len(rows)]
+            if not part:
+                break
+            done = len(part) == len(slot.pending)
+            start = len(slot.cached)
+            rows += [
+                (token, start + i, slot.sequence, done and i == len(part) - 1)
+                for i, token in enumerate(part)
+            ]
+            slot.cached += part
+            slot.pending = slot.pending[len(part) :]
+            if done:
+                ready.append((slot, len(rows) - 1))
+        self._fill(rows)
+        self._decode()
+        self._tick(len(ready))
+        for slot, row in ready:
+            yield from self._take(slot, self._choose(slot, row))
+
+    def _take(self, slot: _Slot, token: int) -> Iterator[Answer]:
+        """Add a token to a reply; finish the turn where it ends."""
+        dialogue = self._dialogues[slot.dialogue]
+        finish: Finish | None = None
+        if self._engine.is_end(token):
+            finish = "stop"
+        else:
+            slot.generated.append(token)
+            slot.pending = [token]
+            if slot.loop and slot.loop.add(token):
+                finish = "loop"
+            elif len(slot.generated) >= dialogue.max_tokens:
+                finish = "length"
+        if finish is None:
+            return
+        text = self._engine.text(slot.generated).strip()
+        turn = len(slot.replies)
+        slot.replies.append(text)
+        yield Answer(
+            slot.dialogue,
+            turn,
+            Reply(
+                text=text,
+                finish=finish,
+                prompt_tokens=slot.prompt_tokens,
+                cached_tokens=slot.cached_tokens,
+                tokens=len(slot.generated) + (finish == "stop"),
+            ),
+        )
+        if turn + 1 < len(dialogue.users):
+            prompt = self._engine.prompt(dialogue.messages(slot.replies))
+            if len(prompt) <= self._engine.info.context_tokens - dialogue.max_tokens:
+                self._start_turn(slot, prompt)
+                return
+            yield self._overflow(slot.dialogue, turn + 1, prompt)
+        self._release(slot)
+
+    def _overflow(self, index: int, turn: int, prompt: list[int]) -> Answer:
+        """Tell that a prompt does not fit; later turns of the dialogue are not asked."""
+        reply = Reply(
+            text="", finish="overflow", prompt_tokens=len(prompt), cached_tokens=0, tokens=0
+        )
+        return Answer(index, turn, reply)
+
+    def _release(self, slot: _Slot) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, slot.sequence, -1, -1)
+        self._drop_sampler(slot)
+        self._slots.remove(slot)
+        self._free.append(slot.sequence)
+
+    def _drop_sampler(self, slot: _Slot) -> None:
+        if slot.sampler:
+            llama_cpp.llama_sampler_free(slot.sampler)
+            slot.sampler = None
+
+    def _choose(self, slot: _Slot, row: int) -> int:
+        if slot.sampler:
+            return int(llama_cpp.llama_sampler_sample(slot.sampler, self._context, row))
+        logits = llama_cpp.llama_get_logits_ith(self._context, row)
+        scores = np.ctypeslib.as_array(logits, shape=(self._vocabulary,))  # (V,)
+        return int(scores.argmax())
+
+    def _fill(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Write (token, position, sequence, wants logits) rows into the batch."""
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for i, (token, position, sequence, wanted) in enumerate(rows):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = wanted
+
+    def _decode(self) -> None:
+        code = llama_cpp.llama_decode(self._context, self._batch)
+        if code != 0:
+            tokens, why = self._batch.n_tokens, self._engine.why()
+            raise EngineError(f"llama_decode returned {code} for {tokens} tokens: {why}")
+
+
+def slots_for(dialogues: int, parallel: int) -> int:
+    """Sequences for a group: at most `parallel`, shared out so that the last wave is not small."""
+    waves = -(-dialogues // parallel)
+    return -(-dialogues // waves)
+
+
+def _sampler(sampling: Sampling, seed: int) -> Any:
+    """Build llama.cpp's chain top-p, min-p, temperature, draw."""
+    chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+    if sampling.top_p < 1:
+        llama_cpp.llama_sampler_chain_add(
+            chain, llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1)
+        )
+    if sampling.min_p > 0:
+        llama_cpp.llama_sampler_chain_add(
+            chain, llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1)
+        )
+    llama_cpp.llama_sampler_chain_add(
+        chain, llama_cpp.llama_sampler_init_temp(sampling.temperature)
+    )
+    llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_dist(seed))
+    return chain
