@@ -146,7 +146,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole run: groups in the order of the selection, and the keys of their replies."""
+    """The whole run: groups in the order they are decoded in, and the keys of their replies."""
 
     groups: tuple[Group, ...]
     sampling: Sampling
@@ -158,7 +158,12 @@ class Plan:
     def of(
         cls, dialogues: Sequence[Dialogue], sampling: Sampling, identity: str, spec: EngineSpec
     ) -> Self:
-        """Cut `dialogues` into groups of about equal work, at most 64 each, in their order."""
+        """Cut `dialogues` into groups of about equal work, at most 64 each.
+
+        Dialogues that take equally long go together, the longest first: sequences that are decoded
+        together end together, and no process is left with a long group at the end.
+        """
+        dialogues = sorted(dialogues, key=lambda d: -len(d.users) * d.max_tokens)
         shape = {
             "identity": identity,
             "sampling": asdict(sampling),
@@ -194,7 +199,7 @@ def _cut(dialogues: Sequence[Dialogue]) -> Iterator[Sequence[Dialogue]]:
     if not total:
         return
     count = max(math.ceil(total / GROUP_LIMIT), min(MIN_GROUPS, math.ceil(total / MIN_GROUPS)))
-    work = np.cumsum([len(dialogue.users) for dialogue in dialogues])
+    work = np.cumsum([len(dialogue.users) * dialogue.max_tokens for dialogue in dialogues])
     start = 0
     for part in range(1, count + 1):
         end = int(np.searchsorted(work, work[-1] * part / count, side="left")) + 1

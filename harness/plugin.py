@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -118,6 +118,14 @@ class _Evals:
         """Tell an xdist worker the run folder."""
         node.workerinput["josi_folder"] = str(self.run.folder)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        """Run tests in the order in which their replies come, so that results show at once."""
+        yield
+        selected = {item: sampled for item in items if (sampled := _sampled(item))}
+        order = self.run.order(list(selected.values()))
+        items.sort(key=lambda item: order[selected[item].id] if item in selected else -1)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Plan what was selected and start generating."""
@@ -128,12 +136,7 @@ class _Evals:
 
             self._watcher = Watcher(self.run.folder / ".progress", self._progress_line())
             return
-        selected: list[Any] = [
-            item.callspec.params["talk"]
-            for item in session.items
-            if isinstance(item, pytest.Function) and "talk" in getattr(item, "fixturenames", ())
-        ]
-        self.run.start(selected)
+        self.run.start([sampled for item in session.items if (sampled := _sampled(item))])
 
     def talk(self, item: pytest.Item, sampled: Sampled) -> Talk:
         """Wait for a case; engine trouble shows as pytest's ERROR."""
@@ -330,6 +333,14 @@ class _Evals:
             column=lambda: writer.width_of_current_line,
             lines=self._config.get_verbosity() >= 0,
         )
+
+
+def _sampled(item: pytest.Item) -> Sampled | None:
+    """The case that an item tests; None for tests of something else."""
+    if isinstance(item, pytest.Function) and "talk" in item.fixturenames:
+        sampled: Any = item.callspec.params["talk"]
+        return cast("Sampled", sampled)
+    return None
 
 
 def _relative(path: Path) -> str:

@@ -18,7 +18,7 @@ from harness.engines import resolve_model
 from harness.engines.process import Opened
 from harness.errors import EngineError, StoreError, UsageError
 from harness.gate import load_policy
-from harness.generation import ModelInfo, Plan, project_root
+from harness.generation import Dialogue, ModelInfo, Plan, project_root
 from harness.knowledge import knowledge
 from harness.progress import Counts
 from harness.provenance import environment, sha256_json, sha256_path
@@ -120,6 +120,10 @@ class Run:
             [self.model_sha256, self.adapter_sha256, self.spec.dtype, asdict(self.info)]
         )
 
+    def order(self, selected: Sequence[Sampled]) -> dict[str, int]:
+        """When each case's replies will be there: its group's place in the plan, by case id."""
+        return self._plan(self.suite.dialogues(selected), self.config.settings).group_of
+
     def start(self, selected: Sequence[Sampled]) -> None:
         """Plan the selected cases and begin to generate for them."""
         self.tally.selected = len(selected)
@@ -215,12 +219,19 @@ class Run:
         if self.files is not None:
             self.files.close()
 
-    def _run(self, dialogues: Sequence[Any], settings: Settings) -> Runner:
+    def _run(self, dialogues: Sequence[Dialogue], settings: Settings) -> Runner:
         opened, self._opened = self._opened or Opened(self.spec), None
-        plan = Plan.of(dialogues, settings.sampling, self.identity, self.spec)
         return Runner(
-            plan, self.spec, opened, self.store, processes=self.processes, mine=self._worker
+            self._plan(dialogues, settings),
+            self.spec,
+            opened,
+            self.store,
+            processes=self.processes,
+            mine=self._worker,
         )
+
+    def _plan(self, dialogues: Sequence[Dialogue], settings: Settings) -> Plan:
+        return Plan.of(dialogues, settings.sampling, self.identity, self.spec)
 
     def _talk(self, sampled: Sampled, replies: Any, source: str) -> Talk:
         kind = self.policy.kind(sampled.case.conversation.behaviour)

@@ -295,8 +295,12 @@ class Batch:
 
 
 def slots_for(dialogues: int, parallel: int) -> int:
-    """Sequences for a group: at most `parallel`, shared out so that the last wave is not small."""
-    waves = -(-dialogues // parallel)
+    """Sequences for a group: about `parallel`, shared out so that no last wave is small.
+
+    >>> [slots_for(dialogues, 16) for dialogues in (5, 16, 19, 24, 25, 64)]
+    [5, 16, 19, 24, 13, 16]
+    """
+    waves = max((dialogues + parallel // 2 - 1) // parallel, 1)
     return -(-dialogues // waves)
 
 
