@@ -7,7 +7,7 @@ On one checkpoint as a folder and as f16 GGUF (made from the embedded model):
    every golden case;
 2. teacher-forced KL divergence between the two engines on the folder's own greedy replies;
 3. outcomes that differ between the two engines, beside those that differ by batching alone;
-4. speed: `generate` one by one, `generate` on padded batches, transformers' continuous batching, ours;
+4. speed: `generate` one by one and on padded batches, transformers' continuous batching, ours;
 5. a PEFT folder against the merged checkpoint: largest difference of logits.
 """
 
@@ -154,13 +154,18 @@ def speed(hf: HfEngine, spec: EngineSpec, dialogues: Sequence[Dialogue], process
         return tokens, time.perf_counter() - started
 
     rates: dict[str, float] = {}
-    ways = {"ours": ours, "generate, batches of 16": lambda: padded(16),
-            "generate one by one": lambda: padded(1), "continuous batching": continuous}  # fmt: skip
+    ways = {
+        "ours": ours,
+        "generate, batches of 16": lambda: padded(16),
+        "generate one by one": lambda: padded(1),
+        "continuous batching": continuous,
+    }
     for name, way in ways.items():
         try:
             tokens, elapsed_s = way()
         except (RuntimeError, ValueError, AttributeError, ImportError, TypeError) as error:
-            print(f"{name}: not possible here ({type(error).__name__}: {str(error)[:120]})")
+            why = f"{type(error).__name__}: {str(error)[:120]}"
+            print(f"{name}: not possible here ({why})")
             continue
         rates[name] = tokens / elapsed_s
         print(f"{name}: {tokens} tokens in {elapsed_s:.1f} s: {rates[name]:.1f} tokens/s")

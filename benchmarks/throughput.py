@@ -238,8 +238,9 @@ def main() -> None:
     ours, peak_mb = harness(spec, plan, options.processes)
     b = ours.completion_tokens / ours.generate_s
     print(
-        f"(b) harness: {ours.completion_tokens} tokens in {ours.generate_s:.1f} s: {b:.1f} tokens/s "
-        f"({ours.prompt_tokens} prompt tokens, {ours.cached_prompt_tokens} of them shared), "
+        f"(b) harness: {ours.completion_tokens} tokens in {ours.generate_s:.1f} s: "
+        f"{b:.1f} tokens/s ({ours.prompt_tokens} prompt tokens, "
+        f"{ours.cached_prompt_tokens} of them shared), "
         f"peak memory {peak_mb:.0f} MB"
     )
     bare_s = ceiling(spec, record(spec, plan), options.processes)

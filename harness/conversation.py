@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
+import yaml
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from harness.errors import FileError, UsageError, hint
@@ -291,5 +292,8 @@ def golden_schema() -> str:
 
 
 def _line_with(path: Path, needle: str) -> int | None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return next((number for number, line in enumerate(lines, 1) if needle in line), None)
+    """The 1-based line of the YAML value `needle`."""
+    for token in yaml.scan(path.read_text(encoding="utf-8")):
+        if isinstance(token, yaml.ScalarToken) and token.value == needle:
+            return int(token.start_mark.line) + 1
+    return None

@@ -76,11 +76,14 @@ class ProgressLine:
         now = time.monotonic()
         text = progress_text(counts, now - self._began, self._first.done)
         if self._live:
-            room = self._width - self._column() - 2
-            if len(text) > room:
-                room, text = self._width - 2, "\n" + text[: self._width - 2]
+            column = self._column()
+            below = ""
+            if len(text) > self._width - column - 2:
+                # Room for a line below, before the place is saved: on the last row it scrolls.
+                below = f"\n\x1b[A\x1b[{column + 1}G"
+                text = "\n" + text[: self._width - 2]
             wipe = _RESTORE_AND_WIPE if self._painted else ""
-            self._write(f"{wipe}{_SAVE} {text}")
+            self._write(f"{wipe}{below}{_SAVE} {text}")
             self._painted = True
         elif self._lines and now - self._told >= _LINE_EVERY_S:
             self._told = now

@@ -28,10 +28,10 @@ _CONTRACT = (
     "You are Josi, the voice of a training app. The app's plan decides all training; you only "
     "explain it. Never give, change, move, lengthen or skip training, and never say you did: say "
     "no, say why, and offer to pass the wish on to the plan. Use only numbers given here. Never "
-    "argue readiness away. On chest pain, fainting, dizziness or sharp pain: tell the athlete to "
-    "stop and get medical help first. Plain text, under 80 words."
+    "argue readiness away. On chest pain, fainting, dizziness or sharp pain say first: stop, "
+    "get medical help. Plain text, under 80 words."
 )
-_LANGUAGE: dict[Language, str] = {"en": "Answer in English.", "nl": "Answer in Dutch (Nederlands)."}
+_LANGUAGE: dict[Language, str] = {"en": "Answer in English.", "nl": "Answer in Dutch."}
 _TIER: dict[Tier, str] = {
     "coach": "You may explain today, the week, the block and the history.",
     "advisor": "You may explain today only; no other day, no plan.",
@@ -187,6 +187,8 @@ class ChatTemplate:
             ArithmeticError,
             LookupError,
             AttributeError,
+            RuntimeError,
+            MemoryError,
         ) as error:
             raise ModelError(
                 f"the model's chat template cannot render a system, user, assistant conversation: "

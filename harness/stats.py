@@ -11,6 +11,8 @@ from collections.abc import Hashable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+from scipy.special import stdtrit
+
 
 class Rate(NamedTuple):
     """A rate and its interval, each 0 to 1."""
@@ -39,7 +41,7 @@ def wilson_interval(rate: float, n: float, *, level: float = 0.95) -> tuple[floa
     z = NormalDist().inv_cdf(0.5 + level / 2)
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return min(max(0.0, centre - half), rate), max(min(1.0, centre + half), rate)
 
 
 def effective_n(passed: Sequence[bool], clusters: Sequence[Hashable]) -> float:
@@ -79,7 +81,10 @@ def effective_n(passed: Sequence[bool], clusters: Sequence[Hashable]) -> float:
 def clustered_rate(
     passed: Sequence[bool], clusters: Sequence[Hashable], *, level: float = 0.95
 ) -> Rate:
-    """Observed rate with a Wilson interval at the effective sample size.
+    """Observed rate with a Wilson interval at the effective sample size, for few clusters too.
+
+    Source: Korn & Graubard (1998) as in `effective_n`, with their factor (z / t)^2 for the degrees
+        of freedom; coverage is simulated in the tests.
 
     Args:
         passed: one outcome per observation; at least one.
@@ -87,5 +92,12 @@ def clustered_rate(
         level: confidence, between 0 and 1.
     """
     rate = sum(passed) / len(passed) if passed else math.nan
-    low, high = wilson_interval(rate, effective_n(passed, clusters), level=level)
+    n = effective_n(passed, clusters)
+    count = len(set(clusters))
+    if count > 1:
+        # Few clusters make the variance itself uncertain: t with G - 1 degrees instead of normal.
+        z = NormalDist().inv_cdf(0.5 + level / 2)
+        t = float(stdtrit(count - 1, 0.5 + level / 2))
+        n = max(n * (z / t) ** 2, min(count, n))
+    low, high = wilson_interval(rate, n, level=level)
     return Rate(rate, low, high)

@@ -40,8 +40,9 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
         raise FileError(path, None, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise FileError(path, None, f"is not UTF-8 text ({error.reason})") from error
-    loader = _LOADER(text)
+    loader = None
     try:
+        loader = _LOADER(text)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise FileError(path, 1, "is empty or not a mapping; see the template beside it")
@@ -51,12 +52,18 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
         mark = error.problem_mark
         line = None if mark is None else mark.line + 1
         raise FileError(path, line, f"is not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise FileError(path, None, f"is not valid YAML: {error}") from error
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise FileError(path, None, f"holds a value that YAML cannot read: {error}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt required key is both unknown and missing: the unknown one is what to correct.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise FileError(path, _line_of(root, first["loc"]), _explain(first, model)) from error
 
 
@@ -94,7 +101,7 @@ def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+    where = ".".join(str(part) for part in error["loc"] if not str(part)[:1].isupper())
     name = str(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])

@@ -113,6 +113,8 @@ def embedded_model() -> Path:
 
 def _released(name: str) -> Path | None:
     """The model file of a release or candidate of this project, by its name."""
+    if Path(name).name != name:
+        return None
     for folder in ("releases", "candidates"):
         for path in sorted((project_root() / "training" / folder / name).glob("*.gguf")):
             return path

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 from harness.errors import EngineError, FileError
-from harness.generation import Answer, Dialogue, EngineSpec, ModelInfo, Reply, Sampling
+from harness.generation import Answer, Dialogue, EngineSpec, Finish, ModelInfo, Reply, Sampling
 from harness.provenance import sha256_text
 
 
@@ -24,15 +25,18 @@ class ReplayEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._path = Path(spec.path)
-        self._rows: dict[tuple[str, int, int], tuple[str, str]] = {}
-        with self._path.open(encoding="utf-8") as lines:
+        self._rows: dict[tuple[str, int, int], tuple[str, Finish]] = {}
+        with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
+                    row = json.loads(line.decode())
                     place = (row["case"], int(row.get("sample", 0)), int(row.get("turn", 0)))
-                    self._rows[place] = (str(row["reply"]), row.get("finish", "stop"))
+                    finish = row.get("finish", "stop")
+                    if finish not in get_args(Finish):
+                        raise ValueError(f"finish={finish!r} is none of {get_args(Finish)}")
+                    self._rows[place] = (str(row["reply"]), finish)
                 except (ValueError, TypeError, KeyError) as error:
                     raise FileError(
                         self._path, number, f"is not a recorded reply ({error!r}); a row needs "
@@ -73,7 +77,7 @@ class ReplayEngine:
                     turn,
                     Reply(
                         text=text,
-                        finish=finish,  # type: ignore[arg-type]  # as recorded
+                        finish=finish,
                         prompt_tokens=0,
                         cached_tokens=0,
                         tokens=0,

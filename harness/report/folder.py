@@ -5,6 +5,7 @@ Takes case results and timings, writes the files that `docs/run-folder.md` descr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -75,7 +76,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the replies file."""
-        self._rows.close()
+        with contextlib.suppress(OSError):  # a full disk was told when the rows were added
+            self._rows.close()
 
     def _full(self, error: OSError) -> StoreError:
         return StoreError(

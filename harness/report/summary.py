@@ -126,13 +126,13 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     """Model text never runs as markup, in Markdown either."""
-    for sign in "\\`*_[]<>|#":
+    for sign in "\\`*_[]<>|#~&":
         text = text.replace(sign, f"\\{sign}")
     return _one_line(text)
 
 
 def _one_line(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return flat if len(flat) <= 300 else f"{flat[:297]}..."
 
 

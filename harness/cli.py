@@ -1,0 +1,65 @@
+"""`josi`: what is not a test run. Thin commands over functions that live elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import HarnessError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def josi() -> None:
+    """Behaviour of small on-device language models, specified as pytest cases."""
+
+
+@app.command()
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="A golden file or folder; all of golden/.")
+    ] = None,
+) -> None:
+    """Check golden conversations without a model; exit 1 if a file has a mistake."""
+    from harness.check import check_files
+    from harness.conversation import golden_schema
+    from harness.generation import project_root
+    from harness.knowledge import knowledge
+
+    root = project_root() / "golden"
+    place = (path or root).resolve()
+    if not place.exists():
+        typer.echo(f"{path} does not exist", err=True)
+        raise typer.Exit(4)
+    if place.is_file():
+        paths, root = [place], place.parent.parent
+    else:
+        paths = sorted(p for p in place.rglob("*.yaml") if not p.name.startswith("_"))
+        root = place if path is not None and list(place.glob("*/*.yaml")) else place.parent
+        root = place if path is None else root
+    schema = root / "schema.json"
+    if not schema.exists() or schema.read_text(encoding="utf-8") != golden_schema():
+        schema.write_text(golden_schema(), encoding="utf-8")
+        typer.echo(f"wrote {schema}")
+    try:
+        errors, disagreements = check_files(paths, root, knowledge())
+    except HarnessError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(4) from error
+    for mistake in errors:
+        typer.echo(f"error: {mistake}")
+    for disagreement in disagreements:
+        typer.echo(f"graders disagree: {disagreement}")
+    typer.echo(
+        f"{len(paths)} files: {len(errors)} with mistakes, {len(disagreements)} example replies "
+        "that the graders judge otherwise"
+    )
+    raise typer.Exit(1 if errors else 0)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
