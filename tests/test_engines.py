@@ -22,8 +22,6 @@ from harness.errors import EngineError, FileError, HarnessError, ModelError, Sto
 from harness.generation import Dialogue, EngineSpec, Group, Sampling, project_root
 from tests.tiny_gguf import Shape, write_lora, write_random
 
-TINY_JSON = '{"model_type": "llama"}'
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,12 +36,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "notes" / "readme.txt").write_text("nothing\n", encoding="utf-8")
     (folder / "gguf-folder").mkdir()
     write_random(folder / "gguf-folder" / "inside.gguf")
-    (folder / "checkpoint").mkdir()
-    (folder / "checkpoint" / "config.json").write_text(TINY_JSON, encoding="utf-8")
+    _write_checkpoint(folder / "checkpoint")
     (folder / "peft").mkdir()
     (folder / "peft" / "adapter_config.json").write_text("{}", encoding="utf-8")
     (folder / "recorded.jsonl").write_text(_row(), encoding="utf-8")
     return folder
+
+
+def _write_checkpoint(folder: Path) -> None:
+    """Write a Hugging Face folder as far as names are resolved: one weight of four bytes."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    header = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+    raw = len(header).to_bytes(8, "little") + header + bytes(4)
+    (folder / "model.safetensors").write_bytes(raw)
 
 
 def _row(**changes: object) -> str:
@@ -79,7 +86,7 @@ def test_a_relative_path_becomes_absolute(models: Path, monkeypatch: pytest.Monk
 
 
 def test_a_checkpoint_folder_that_also_holds_a_gguf_file_is_a_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(TINY_JSON, encoding="utf-8")
+    _write_checkpoint(tmp_path)
     write_random(tmp_path / "exported.gguf")
     assert resolve_model(str(tmp_path)).kind == "hf"
 

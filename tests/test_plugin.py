@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny_gguf import MALICIOUS, Shape, write_lora, write_random
+from tests.tiny_gguf import MALICIOUS, Shape, write_lora, write_random, write_scripted
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = tuple(f"evals/test_{name}.py" for name in ("i6_refusal", "multi_turn", "zone_knowledge"))
@@ -219,6 +219,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_random(folder / "embedding.gguf", Shape(more={"llama.pooling_type": 1}))
     write_random(folder / "malicious.gguf", Shape(template=MALICIOUS))
     write_random(folder / "slow.gguf", Shape(layers=4, width=256, hidden=512, ends=False))
+    write_scripted(folder / "fine.gguf", dict(zip("\nFine", "Fine.", strict=True)))
     write_lora(folder / "fits.gguf")
     write_lora(folder / "other.gguf", width=96)
     (folder / "a-file").write_text("in the way\n", encoding="utf-8")
@@ -781,13 +782,12 @@ def test_the_same_command_goes_on_after_ctrl_c(interrupted: tuple[Ran, Ran, floa
 
 @pytest.fixture(scope="module")
 def disk_full(models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Ran]:
-    """A run that could not write more than 120 kB to a file, and the same command again."""
+    """A run that could not write more than 60 kB to a file, and the same command again."""
     box = _box(tmp_path_factory.mktemp("full") / "box")
     given: dict[str, Any] = {"targets": ("evals/test_zone_knowledge.py",), "golden": "many"}
-    more = ("--confirm", "0", "--max-tokens", "100", "--no-loop-stop")
-    model = str(models / "tiny.gguf")
-    full = box.run(model, *more, reports="first", file_limit=120_000, **given)
-    return full, box.run(model, *more, reports="second", **given)
+    model = str(models / "fine.gguf")
+    full = box.run(model, reports="first", file_limit=60_000, **given)
+    return full, box.run(model, reports="second", **given)
 
 
 def test_a_full_disk_exits_12(disk_full: tuple[Ran, Ran]) -> None:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from harness.engines.checkpoint import check_adapter, check_checkpoint
 from harness.errors import ModelError, hint
 from harness.generation import Engine, EngineSpec, project_root
 
@@ -59,6 +60,10 @@ def resolve_model(
             f"--adapter {adapter!r} holds no adapter_config.json: a Hugging Face checkpoint needs "
             "a PEFT adapter folder"
         )
+    if kind == "hf":
+        check_checkpoint(path)
+        if adapter:
+            check_adapter(Path(adapter), path)
     return EngineSpec(
         kind=kind,
         name=path.stem if kind == "gguf" else path.name,

@@ -81,6 +81,7 @@ class GgufEngine:
         llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self._adapter: Any = None
+        self._loaded = False
         self._model = self._open(vocab_only=True)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._refuse_embedding_model()
@@ -96,9 +97,14 @@ class GgufEngine:
             template_sha256=self.template.sha256,
             context_tokens=int(self._meta(f"{architecture}.context_length") or 0),
         )
+        if spec.adapter:
+            self.load()  # whether an adapter fits shows only beside the weights
 
     def load(self) -> None:
         """Map the weights and attach the adapter."""
+        if self._loaded:
+            return
+        self._loaded = True
         llama_cpp.llama_model_free(self._model)
         self._model = self._open(vocab_only=False)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
