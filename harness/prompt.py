@@ -158,7 +158,10 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:
-            raise ModelError(f"the model's chat template is not valid Jinja: {error}") from error
+            raise ModelError(
+                f"the model's chat template is not valid Jinja: {error}; name another with "
+                "--chat-template FILE"
+            ) from error
 
     def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
         """Turn messages into the text the model was trained on.

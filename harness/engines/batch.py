@@ -99,18 +99,28 @@ class Batch:
         )
         self._prompts = [engine.prompt(dialogue.messages([])) for dialogue in dialogues]
         self._slots: list[_Slot] = []
-        self._limit = slots_for(len(dialogues), engine.parallel)
-        self._waiting = deque(range(len(dialogues)))
+        fitting = [
+            index for index in range(len(dialogues)) if self._fits(index, self._prompts[index])
+        ]
+        self._limit = slots_for(len(fitting), engine.parallel)
+        self._waiting = deque(fitting)
         # Sequence 0 keeps what all prompts share, so that it is decoded once per group.
-        self._common = self._prompts[0]
-        for prompt in self._prompts[1:]:
-            self._common = self._common[: shared_prefix(self._common, prompt)]
-        self._common = self._common[:-1] if len(dialogues) > 1 else []
+        self._common: list[int] = []
+        if len(fitting) > 1:
+            self._common = self._prompts[fitting[0]]
+            for index in fitting[1:]:
+                shared = shared_prefix(self._common, self._prompts[index])
+                self._common = self._common[:shared]
+            self._common = self._common[:-1]
         self._free = list(range(self._limit, 0, -1))
         self._vocabulary = engine.vocabulary
 
     def run(self) -> Iterator[Answer]:
         """Decode the group; replies come as they end."""
+        for index in sorted(set(range(len(self._dialogues))) - set(self._waiting)):
+            yield self._overflow(index, 0, self._prompts[index])
+        if not self._waiting:
+            return
         self._context = self._engine.new_context(self._cells_needed(), self._limit + 1, _BATCH)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
@@ -120,7 +130,7 @@ class Batch:
                 self._fill([(token, start + i, 0, False) for i, token in enumerate(part)])
                 self._decode()
             while self._waiting or self._slots:
-                yield from self._admit()
+                self._admit()
                 if self._slots:
                     yield from self._step()
         finally:
@@ -132,7 +142,8 @@ class Batch:
     def _cells_needed(self) -> int:
         """Cells for the most demanding dialogues at once, beyond what all share."""
         needs = []
-        for index, dialogue in enumerate(self._dialogues):
+        for index in self._waiting:
+            dialogue = self._dialogues[index]
             turns = len(dialogue.users)
             whole = len(self._engine.prompt(dialogue.messages([""] * (turns - 1))))
             # A reply read back from its text may split into a few more tokens than were generated.
@@ -142,16 +153,17 @@ class Batch:
         cells = len(self._common) + sum(sorted(needs, reverse=True)[: self._limit])
         return -(-cells // 256) * 256
 
-    def _admit(self) -> Iterator[Answer]:
+    def _fits(self, index: int, prompt: Sequence[int]) -> bool:
+        """Whether a prompt and its reply fit the context that the model was trained for."""
+        longest = self._engine.info.context_tokens
+        return len(prompt) + self._dialogues[index].max_tokens <= longest
+
+    def _admit(self) -> None:
         """Start waiting dialogues in free sequences, on the best beginning that is cached."""
         held: list[int] = []
         while self._waiting and self._free:
             index = self._waiting.popleft()
             prompt = self._prompts[index]
-            room = self._engine.info.context_tokens - self._dialogues[index].max_tokens
-            if len(prompt) > room:
-                yield self._overflow(index, 0, prompt)
-                continue
             donor, shared = 0, len(self._common)
             soon = 0
             for slot in self._slots:
@@ -245,7 +257,7 @@ class Batch:
         )
         if turn + 1 < len(dialogue.users):
             prompt = self._engine.prompt(dialogue.messages(slot.replies))
-            if len(prompt) <= self._engine.info.context_tokens - dialogue.max_tokens:
+            if self._fits(slot.dialogue, prompt):
                 self._start_turn(slot, prompt)
                 return
             yield self._overflow(slot.dialogue, turn + 1, prompt)
