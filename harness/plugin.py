@@ -7,6 +7,7 @@ touches a model.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -95,6 +96,8 @@ class _Evals:
         """Check everything that was given, before anything is collected."""
         from harness.run import Run
 
+        # While a test runs, descriptor 1 is pytest's capture: keep the real one for the progress.
+        self._screen = os.fdopen(os.dup(1), "w", encoding="utf-8")
         try:
             if self._input is None:
                 self.run = Run(read_options(self._config.option, workers=1))
@@ -254,6 +257,7 @@ class _Evals:
                 self._record = run.write()
             session.exitstatus = self._exit_status(int(exitstatus))
         finally:
+            self._screen.close()
             if self._controls:
                 shutil.rmtree(run.folder / ".progress", ignore_errors=True)
             run.close()
@@ -325,10 +329,9 @@ class _Evals:
         from harness.progress import ProgressLine
 
         writer = self._config.get_terminal_writer()
-        file = writer._file  # pytest's own stream: standard output is captured during tests
         return ProgressLine(
-            file,
-            live=file.isatty() and self._config.get_verbosity() > -2,
+            self._screen,
+            live=self._screen.isatty() and self._config.get_verbosity() > -2,
             width=writer.fullwidth,
             column=lambda: writer.width_of_current_line,
             lines=self._config.get_verbosity() >= 0,

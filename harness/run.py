@@ -296,4 +296,5 @@ def default_store() -> Path:
 
 
 def _counts(progress: Progress) -> Counts:
-    return Counts(progress.dialogues, progress.done, progress.live_tokens)
+    done = progress.done + progress.under_way
+    return Counts(progress.dialogues, done, progress.live_tokens)

@@ -37,6 +37,8 @@ class Progress:
     dialogues: int = 0
     done: int = 0
     """Dialogues whose replies are at hand."""
+    under_way: int = 0
+    """Dialogues that have ended in a group that has not."""
     stored: int = 0
     """Replies that came from the store."""
     other_plan: int = 0
@@ -217,13 +219,20 @@ class Runner:
             elif event["event"] == "loaded":
                 self.progress.load_s = max(self.progress.load_s, event["seconds"])
             elif event["event"] == "answer":
-                place = (event["dialogue"], event["turn"])
-                process.answers[place] = Reply(**event["reply"])
+                self._on_answer(process, event)
             elif event["event"] == "done":
                 self._on_done(process, event)
             elif event["event"] == "error":
                 self._on_error(process, raise_again(event))
             self._changed.notify_all()
+
+    def _on_answer(self, process: EngineProcess, event: dict[str, Any]) -> None:
+        assert process.group is not None  # only a process with a group answers
+        dialogue = process.group.dialogues[event["dialogue"]]
+        process.answers[event["dialogue"], event["turn"]] = Reply(**event["reply"])
+        if event["turn"] + 1 == len(dialogue.users):
+            process.ended += 1
+            self.progress.under_way += 1
 
     def _on_done(self, process: EngineProcess, event: dict[str, Any]) -> None:
         group = process.group
@@ -302,6 +311,8 @@ class Runner:
             self._assign()
 
     def _release(self, process: EngineProcess) -> None:
+        self.progress.under_way -= process.ended
+        process.ended = 0
         if process.group is not None:
             self._claims.pop(process.group.index).release()
             process.group = None

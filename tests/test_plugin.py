@@ -730,7 +730,7 @@ def _run_until_first_reply(
 def interrupted(models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Ran, float]:
     """A run that Ctrl-C ended after its first replies, the same command again, and the delay."""
     box = _box(tmp_path_factory.mktemp("interrupted") / "box")
-    more = ("--confirm", "0", "--no-loop-stop", "--max-tokens", "120")
+    more = ("--confirm", "0", "--no-loop-stop", "--max-tokens", "80")
     model, where = str(models / "slow.gguf"), ("evals/test_zone_knowledge.py",)
     reports = box.path / "first"
     command = box.command(

@@ -42,6 +42,8 @@ class EngineProcess:
         )  # fmt: skip
         self.group: Group | None = None
         self.answers: dict[tuple[int, int], Reply] = {}
+        self.ended = 0
+        """Dialogues of the group that have answered their last turn."""
         self.send({"open": asdict(spec)})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

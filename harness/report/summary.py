@@ -81,6 +81,10 @@ def write_table(record: dict[str, Any], file: TextIO, width: int, *, colour: boo
 def noise_line() -> str:
     """What batching alone changes, as `benchmarks/noise.py` measured it."""
     path = Path(__file__).with_name("noise.json")
+    if not path.exists():
+        return (
+            "what batching alone changes has not been measured: python -m benchmarks.noise --write"
+        )
     figures = json.loads(path.read_text(encoding="utf-8"))
     share, low, high = (100 * value for value in figures["same_reply"])
     contract, _, most = (100 * value for value in figures["verdict_differs"]["contract"])
