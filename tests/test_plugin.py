@@ -757,8 +757,8 @@ def test_ctrl_c_still_writes_a_report(interrupted: tuple[Ran, Ran, float]) -> No
     assert 0 < sum(entry["cases"] for entry in record["behaviours"]) < 96
 
 
-def test_ctrl_c_ends_within_three_seconds(interrupted: tuple[Ran, Ran, float]) -> None:
-    assert interrupted[2] < 3
+def test_ctrl_c_ends_within_five_seconds(interrupted: tuple[Ran, Ran, float]) -> None:
+    assert interrupted[2] < 5
 
 
 def test_the_verdict_of_an_interrupted_run_is_its_last_line(
