@@ -51,12 +51,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     evals = metafunc.config.pluginmanager.get_plugin("josi-evals")
     if evals is None:
-        raise pytest.UsageError(
-            "evals need a model: pytest evals --model FILE.gguf (or --model embedded)"
-        )
+        return  # told below, once and as a usage error
     behaviour = metafunc.module.__name__.rpartition(".")[2].removeprefix("test_")
     sampled = evals.run.suite.selected(behaviour)
     metafunc.parametrize("talk", sampled, ids=[one.id for one in sampled], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ask for a model if an eval was selected without one."""
+    if config.pluginmanager.hasplugin("josi-evals"):
+        return
+    if any("talk" in getattr(item, "fixturenames", ()) for item in items):
+        raise pytest.UsageError(
+            "evals need a model: pytest evals --model FILE.gguf (or --model embedded)"
+        )
 
 
 @pytest.fixture
@@ -79,6 +87,8 @@ class _Evals:
         self._watcher: Watcher | None = None
         self._talk_key = pytest.StashKey["Talk"]()
         self._record: dict[str, Any] | None = None
+        self._broken: list[str] = []
+        """Tests that failed without a verdict on a reply: mistakes in the tests themselves."""
         given = config.invocation_params.args
         # Our own summary names the worst failures; pytest's blocks come back with --tb or -r.
         if not any(arg.startswith("--tb") for arg in given):
@@ -124,7 +134,11 @@ class _Evals:
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
         """Run tests in the order in which their replies come, so that results show at once."""
+        from harness.suite import Sampled
+
         yield
+        # pytest's placeholder for a behaviour without a selected case is no case.
+        items[:] = [item for item in items if isinstance(_sampled(item), Sampled | None)]
         selected = {item: sampled for item in items if (sampled := _sampled(item))}
         order = self.run.order(list(selected.values()))
         items.sort(key=lambda item: order[selected[item].id] if item in selected else -1)
@@ -184,6 +198,9 @@ class _Evals:
         from harness.talk import CaseResult
 
         kept: list[tuple[str, object]] = []
+        given = {name for name, _ in report.user_properties}
+        if report.failed and not given & {_CASE, _TROUBLE}:
+            self._broken.append(f"{report.nodeid}: {report.longreprtext.splitlines()[-1]}")
         for name, value in report.user_properties:
             if name == _CASE:
                 case = json.loads(str(value))
@@ -195,6 +212,7 @@ class _Evals:
                 kept.append((name, value))
                 if name == _TROUBLE and report.when == "setup":
                     self.run.tally.errors += 1
+                    self.run.tally.troubles.append(str(value))
         report.user_properties = kept
 
     @pytest.hookimpl(tryfirst=True)
@@ -253,7 +271,7 @@ class _Evals:
                 run.confirm(self._paint)
                 if self._line is not None:
                     self._line.wipe()
-            if run.tally.results or run.tally.errors:
+            if run.tally.selected:
                 self._record = run.write()
             session.exitstatus = self._exit_status(int(exitstatus))
         finally:
@@ -287,6 +305,14 @@ class _Evals:
                 f"decoded again one at a time: {again} of {len(confirmed)} failing must cases "
                 "fail again (all count)"
             )
+        troubles = dict.fromkeys(run.tally.troubles)
+        if troubles:
+            writer.line()
+            writer.line(f"not generated ({run.tally.errors} cases):", bold=True)
+            for text in list(troubles)[:WORST]:
+                writer.line(f"  {text}", red=True)
+        for text in self._broken[:WORST]:
+            writer.line(f"broken test: {text}", red=True)
         timing = record["timing"]
         writer.line()
         writer.line(

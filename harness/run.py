@@ -56,6 +56,8 @@ class Tally:
     results: list[CaseResult] = field(default_factory=list)
     selected: int = 0
     errors: int = 0
+    troubles: list[str] = field(default_factory=list)
+    """Why cases could not be generated, one text per case."""
     grade_s: float = 0.0
     progress: Progress = field(default_factory=Progress)
 
@@ -210,7 +212,7 @@ class Run:
         return record
 
     def close(self) -> None:
-        """End engine processes, close files."""
+        """End engine processes, close files; a folder that nothing was written to goes."""
         if self._runner is not None:
             self._runner.close()
         if self._opened is not None:
@@ -218,6 +220,7 @@ class Run:
         self.store.close()
         if self.files is not None:
             self.files.close()
+            self.files.remove_if_empty()
 
     def _run(self, dialogues: Sequence[Dialogue], settings: Settings) -> Runner:
         opened, self._opened = self._opened or Opened(self.spec), None

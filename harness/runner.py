@@ -93,14 +93,16 @@ class Runner:
         ]
         self._changed = threading.Condition(threading.RLock())
         self._closing = False
+        self._gave_up = False
+        self._idle_deaths = 0
         self._idle: list[EngineProcess] = []
         self._processes = [opened.process]
         self._spare = max(processes - 1, 0)
-        opened.hand_over(self._on_event)
         with self._changed:
             self._find_stored()
             if self._todo:
                 self._idle.append(opened.process)
+                opened.hand_over(self._on_event)
                 while self._spare and len(self._processes) < len(self._todo):
                     self._spare -= 1
                     self._start_process()
@@ -210,7 +212,7 @@ class Runner:
 
     def _on_event(self, process: EngineProcess, event: dict[str, Any] | None) -> None:
         with self._changed:
-            if self._closing:
+            if self._closing or self._gave_up:
                 return
             if event is None:
                 self._on_death(process)
@@ -222,6 +224,8 @@ class Runner:
                 self._on_answer(process, event)
             elif event["event"] == "done":
                 self._on_done(process, event)
+            elif event["event"] == "error" and event["group"] is None and process.group:
+                pass  # it could not open the model; the answer to its group says so too
             elif event["event"] == "error":
                 self._on_error(process, raise_again(event))
             self._changed.notify_all()
@@ -303,8 +307,10 @@ class Runner:
                 )
                 self._todo.remove(group)
         elif not self._processes:
-            self._fail_all(EngineError(f"the engine process died: {words}"))
-            return
+            self._idle_deaths += 1
+            if self._idle_deaths >= _ATTEMPTS:
+                self._fail_all(EngineError(f"the engine process died: {words}"))
+                return
         if self._todo:
             self.progress.restarts += 1
             self._start_process()
@@ -318,7 +324,8 @@ class Runner:
             process.group = None
 
     def _fail_all(self, error: HarnessError) -> None:
-        """Nothing more can be decoded or kept."""
+        """Nothing more can be decoded or kept; what still runs is not listened to."""
+        self._gave_up = True
         for group in self._todo:
             self._failed[group.index] = error
         self._todo.clear()

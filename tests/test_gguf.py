@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.engines import resolve_model
-from harness.engines.gguf import GgufEngine
 from harness.errors import ModelError
-from harness.generation import LOOP_TOKENS, Dialogue, Reply, Sampling, shared_prefix
+from harness.generation import LOOP_TOKENS, Dialogue, EngineSpec, Reply, Sampling, shared_prefix
 from tests.tiny_gguf import (
     MALICIOUS,
     Shape,
@@ -19,6 +19,9 @@ from tests.tiny_gguf import (
     write_random,
     write_scripted,
 )
+
+if TYPE_CHECKING:
+    from harness.engines.gguf import GgufEngine
 
 GREEDY = Sampling()
 Answers = dict[tuple[int, int], Reply]
@@ -50,15 +53,22 @@ def short_context(folder: Path) -> Iterator[GgufEngine]:
     yield from _loaded(write_random(folder / "short.gguf", Shape(context=256, ends=False)))
 
 
+def opened(spec: EngineSpec) -> GgufEngine:
+    """Open a model; llama_cpp is imported only now, not when tests are collected."""
+    from harness.engines.gguf import GgufEngine
+
+    return GgufEngine(spec)
+
+
 def _loaded(path: Path, **options: str) -> Iterator[GgufEngine]:
-    made = GgufEngine(resolve_model(str(path), **options))
+    made = opened(resolve_model(str(path), **options))
     made.load()
     yield made
     made.close()
 
 
 def _scripted(path: Path, follows: Mapping[str, str]) -> GgufEngine:
-    made = GgufEngine(resolve_model(str(write_scripted(path, follows))))
+    made = opened(resolve_model(str(write_scripted(path, follows))))
     made.load()
     return made
 
@@ -395,7 +405,7 @@ def test_an_adapter_of_another_base_is_refused_before_the_first_group(
     adapter = write_lora(folder / f"other-{width}-{layers}.gguf", width=width, layers=layers)
     spec = resolve_model(str(model), adapter=str(adapter))
     with pytest.raises(ModelError, match=r"does not fit random\.gguf.*base model"):
-        GgufEngine(spec).load()
+        opened(spec).load()
 
 
 # Files that cannot be used
@@ -453,7 +463,7 @@ def test_a_model_that_cannot_chat_is_refused_when_opened(
 ) -> None:
     spec = resolve_model(str(write_random(tmp_path / "odd.gguf", shape)))
     with pytest.raises(ModelError) as told:
-        GgufEngine(spec)
+        opened(spec)
     assert what in str(told.value)
     assert next_step in str(told.value)
 
@@ -464,13 +474,13 @@ def test_a_truncated_file_is_refused_when_opened(tmp_path: Path, model: Path, sh
     path = tmp_path / "cut.gguf"
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(ModelError, match=r"cut\.gguf.* cannot be loaded: .*file is complete"):
-        GgufEngine(resolve_model(str(path)))
+        opened(resolve_model(str(path)))
 
 
 def test_a_gguf_file_without_a_model_is_refused(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "none.gguf", {"general.name": "nothing"}, {})
     with pytest.raises(ModelError, match=r"none\.gguf"):
-        GgufEngine(resolve_model(str(path)))
+        opened(resolve_model(str(path)))
 
 
 def test_a_chat_template_file_replaces_a_malicious_one(tmp_path: Path) -> None:

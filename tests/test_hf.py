@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from harness.engines import open_engine, resolve_model
 from harness.errors import ModelError
 from harness.generation import Answer, Dialogue, Engine, Sampling
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra hf"),
+]
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -23,6 +25,8 @@ CHATML = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    import transformers
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     path = tmp_path_factory.mktemp("checkpoint")
@@ -90,6 +94,9 @@ def test_batched_replies_are_those_of_single_decoding_on_a_model_without_near_ti
 
 
 def test_the_reply_is_what_generate_gives(engine: Engine, folder: Path) -> None:
+    import torch
+    import transformers
+
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     (asked,) = dialogues(1, max_tokens=12)
     ids = torch.tensor([engine.prompt(asked.messages([]))])  # type: ignore[attr-defined]
@@ -122,6 +129,8 @@ def test_a_prompt_that_does_not_fit_overflows_with_its_token_count(engine: Engin
 
 
 def test_a_loop_is_stopped_unless_told_otherwise(folder: Path) -> None:
+    import torch
+
     engine = open_engine(resolve_model(str(folder)))
     engine.load()
     for layer in engine.model.model.layers:  # type: ignore[attr-defined]
@@ -137,6 +146,9 @@ def test_a_loop_is_stopped_unless_told_otherwise(folder: Path) -> None:
 
 
 def test_an_adapter_gives_the_logits_of_peft_itself(folder: Path, tmp_path: Path) -> None:
+    import torch
+    import transformers
+
     peft = pytest.importorskip("peft")
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tuned = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))

@@ -85,8 +85,11 @@ class GgufEngine:
         self._model = self._open(vocab_only=True)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._refuse_embedding_model()
-        self.template = self._chat_template()
-        self.template.render(_PROBE)
+        try:
+            self.template = self._chat_template()
+            self.template.render(_PROBE)
+        except ModelError as error:
+            raise ModelError(f"{spec.path!r}: {error}") from error
         kind = self._meta("general.file_type")
         architecture = self._meta("general.architecture")
         self.info = ModelInfo(
@@ -104,8 +107,7 @@ class GgufEngine:
         """Map the weights and attach the adapter."""
         if self._loaded:
             return
-        self._loaded = True
-        llama_cpp.llama_model_free(self._model)
+        self.close()
         self._model = self._open(vocab_only=False)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         if self._spec.adapter:
@@ -117,6 +119,7 @@ class GgufEngine:
                     f"adapter {self._spec.adapter!r} does not fit {self._path.name}: {_why()}; "
                     "give the base model it was trained on, and the adapter as GGUF"
                 )
+        self._loaded = True
 
     def generate(
         self, dialogues: Sequence[Dialogue], sampling: Sampling, tick: Callable[[int], None]
@@ -192,7 +195,7 @@ class GgufEngine:
         """Free the model and its adapter."""
         if self._model:
             llama_cpp.llama_model_free(self._model)
-            self._model = None
+            self._model, self._adapter, self._loaded = None, None, False
 
     def _open(self, *, vocab_only: bool) -> Any:
         _complaints.clear()
@@ -236,7 +239,7 @@ class GgufEngine:
             raw = llama_cpp.llama_model_chat_template(self._model, None)
             if not raw:
                 raise ModelError(
-                    f"{self._spec.path!r} carries no chat template; name a file with the Jinja "
+                    "carries no chat template; name a file with the Jinja "
                     "template it was trained with: --chat-template FILE"
                 )
             source = raw.decode(errors="replace")

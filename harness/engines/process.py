@@ -111,27 +111,38 @@ class Opened:
         """
         self._answer: dict[str, Any] | None = None
         self._heard = threading.Event()
+        self._turn = threading.Lock()
+        self._ended = False
         self._forward: Callable[[EngineProcess, dict[str, Any] | None], None] | None = None
         self.process = EngineProcess(spec, self._hear)
         if not self._heard.wait(timeout_s):
             self.process.close()
             raise EngineError(f"the engine did not open {spec.path!r} within {timeout_s:.0f} s")
         if self._answer is None:
-            raise EngineError(
-                f"the engine process ended while opening {spec.path!r}: {self.process.last_words()}"
-            )
+            words = self.process.last_words()
+            self.process.close()
+            raise EngineError(f"the engine process ended while opening {spec.path!r}: {words}")
         if self._answer["event"] == "error":
             self.process.close()
             raise raise_again(self._answer)
         self.info: ModelInfo = ModelInfo(**self._answer["info"])
 
     def hand_over(self, on_event: Callable[[EngineProcess, dict[str, Any] | None], None]) -> None:
-        """Send later events to `on_event`."""
-        self._forward = on_event
+        """Send later events to `on_event`; a death since opening is told at once."""
+        with self._turn:
+            self._forward = on_event
+            ended = self._ended
+        if ended:
+            on_event(self.process, None)
 
     def _hear(self, process: EngineProcess, event: dict[str, Any] | None) -> None:
-        if self._forward:
-            self._forward(process, event)
-        elif not self._heard.is_set():
-            self._answer = event
-            self._heard.set()
+        with self._turn:
+            forward = self._forward
+            if forward is None:
+                if self._heard.is_set():
+                    self._ended = self._ended or event is None
+                else:
+                    self._answer = event
+                    self._heard.set()
+        if forward is not None:
+            forward(process, event)

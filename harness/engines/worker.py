@@ -31,6 +31,7 @@ def main() -> None:
     orders: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     engine: Engine | None = None
+    failure: Exception = EngineError("a group came before a model")
     loaded = False
 
     def say(**event: Any) -> None:
@@ -44,7 +45,7 @@ def main() -> None:
                 say(event="opened", info=asdict(engine.info))
                 continue
             if engine is None:
-                raise EngineError("a group came before a model")
+                raise failure
             if not loaded:
                 started = time.monotonic()
                 engine.load()
@@ -53,6 +54,7 @@ def main() -> None:
             if "group" in order:
                 _answer(engine, order, say)
         except (HarnessError, MemoryError, OSError, RuntimeError) as error:
+            failure = error if engine is None else failure
             text = str(error) or repr(error)
             say(event="error", kind=type(error).__name__, message=text, group=order.get("group"))
 

@@ -79,6 +79,13 @@ class RunFolder:
         with contextlib.suppress(OSError):  # a full disk was told when the rows were added
             self._rows.close()
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that had no case."""
+        replies = self.path / "replies.jsonl"
+        if list(self.path.iterdir()) == [replies] and not replies.stat().st_size:
+            replies.unlink()
+            self.path.rmdir()
+
     def _full(self, error: OSError) -> StoreError:
         return StoreError(
             f"the report in {str(self.path)!r} cannot be written ({error.strerror}); replies so "
