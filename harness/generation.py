@@ -7,6 +7,7 @@ plan is a pure function of selection and settings: a repeated run repeats.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -158,12 +159,13 @@ class Plan:
     def of(
         cls, dialogues: Sequence[Dialogue], sampling: Sampling, identity: str, spec: EngineSpec
     ) -> Self:
-        """Cut `dialogues` into groups of about equal work, at most 64 each.
+        """Cut `dialogues` into groups of about equal size, at most 64 each.
 
         Dialogues that take equally long go together, the longest first: sequences that are decoded
-        together end together, and no process is left with a long group at the end.
+        together end together, and no process is left with a long group at the end. Among these,
+        equal beginnings stand side by side, so that they share their KV cells.
         """
-        dialogues = sorted(dialogues, key=lambda d: -len(d.users) * d.max_tokens)
+        dialogues = sorted(dialogues, key=lambda d: (-len(d.users) * d.max_tokens, d.system))
         shape = {
             "identity": identity,
             "sampling": asdict(sampling),
@@ -199,15 +201,10 @@ def _cut(dialogues: Sequence[Dialogue]) -> Iterator[Sequence[Dialogue]]:
     if not total:
         return
     count = max(math.ceil(total / GROUP_LIMIT), min(MIN_GROUPS, math.ceil(total / MIN_GROUPS)))
-    work = np.cumsum([len(dialogue.users) * dialogue.max_tokens for dialogue in dialogues])
-    start = 0
-    for part in range(1, count + 1):
-        end = int(np.searchsorted(work, work[-1] * part / count, side="left")) + 1
-        # Leave one for every later part, and never more than the later parts can hold.
-        end = max(min(end, total - (count - part), start + GROUP_LIMIT), start + 1)
-        end = max(end, total - (count - part) * GROUP_LIMIT)
+    # Multiples of four, which is how many sequences llama.cpp's kernels take at a time.
+    ends = [4 * round(total * part / count / 4) for part in range(count)] + [total]
+    for start, end in itertools.pairwise(ends):
         yield dialogues[start:end]
-        start = end
 
 
 def request_seed(sampling: Sampling, sample: int, messages: Sequence[Message]) -> int:

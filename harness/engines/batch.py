@@ -1,7 +1,8 @@
 """The continuous batcher: decodes one group of dialogues in one llama.cpp context.
 
-Sequences share the KV cells of equal beginnings; a dialogue's next turn, or the next dialogue,
-joins the running batch as soon as a reply has ended.
+Each sequence has a KV stream of its own, so that attention never runs over another's cells, and
+starts from a copy of the longest beginning that a running one has in common with it. A dialogue's
+next turn, or the next dialogue, joins as soon as a reply has ended.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from harness.generation import (
 
 _BATCH = 512
 """Most tokens in one llama_decode."""
-_WORTH_SHARING = 16
-"""A dialogue waits one step for another's prompt when that saves it as many tokens or more."""
+_CELLS = 12_288
+"""Most KV cells of a context, all sequences together: long dialogues run fewer at a time."""
+_COLUMNS = 4
+"""llama.cpp's CPU kernels take so many tokens at a time; 16 are decoded faster than 13."""
 
 
 class Model(Protocol):
@@ -57,7 +60,7 @@ class Model(Protocol):
         """Whether a token ends the reply."""
 
     def new_context(self, cells: int, sequences: int, batch: int) -> Any:
-        """Make a context with room for `cells` tokens in `sequences` sequences."""
+        """Make a context with room for `cells` tokens in each of `sequences` sequences."""
 
     def why(self) -> str:
         """What llama.cpp last complained of."""
@@ -102,17 +105,11 @@ class Batch:
         fitting = [
             index for index in range(len(dialogues)) if self._fits(index, self._prompts[index])
         ]
-        self._limit = slots_for(len(fitting), engine.parallel)
         self._waiting = deque(fitting)
-        # Sequence 0 keeps what all prompts share, so that it is decoded once per group.
-        self._common: list[int] = []
-        if len(fitting) > 1:
-            self._common = self._prompts[fitting[0]]
-            for index in fitting[1:]:
-                shared = shared_prefix(self._common, self._prompts[index])
-                self._common = self._common[:shared]
-            self._common = self._common[:-1]
-        self._free = list(range(self._limit, 0, -1))
+        self._cells = self._cells_needed()
+        affordable = max(_CELLS // self._cells // _COLUMNS * _COLUMNS, _COLUMNS)
+        self._limit = slots_for(len(fitting), min(engine.parallel, affordable))
+        self._free = list(range(self._limit - 1, -1, -1))
         self._vocabulary = engine.vocabulary
 
     def run(self) -> Iterator[Answer]:
@@ -121,18 +118,17 @@ class Batch:
             yield self._overflow(index, 0, self._prompts[index])
         if not self._waiting:
             return
-        self._context = self._engine.new_context(self._cells_needed(), self._limit + 1, _BATCH)
+        sequences = 1 if self._limit == 1 else _round_up(self._limit, _COLUMNS)
+        self._context = self._engine.new_context(self._cells, sequences, _BATCH)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
         try:
-            for start in range(0, len(self._common), _BATCH):
-                part = self._common[start : start + _BATCH]
-                self._fill([(token, start + i, 0, False) for i, token in enumerate(part)])
-                self._decode()
             while self._waiting or self._slots:
-                self._admit()
-                if self._slots:
-                    yield from self._step()
+                reading = next((slot for slot in self._slots if len(slot.pending) > 1), None)
+                if reading is None and self._waiting and self._free:
+                    self._admit(self._waiting.popleft())
+                else:
+                    yield from self._step([reading] if reading else self._slots)
         finally:
             for slot in self._slots:
                 self._drop_sampler(slot)
@@ -140,7 +136,7 @@ class Batch:
             llama_cpp.llama_free(self._context)
 
     def _cells_needed(self) -> int:
-        """Cells for the most demanding dialogues at once, beyond what all share."""
+        """Cells of one sequence: enough for the most demanding dialogue."""
         needs = []
         for index in self._waiting:
             dialogue = self._dialogues[index]
@@ -148,39 +144,30 @@ class Batch:
             whole = len(self._engine.prompt(dialogue.messages([""] * (turns - 1))))
             # A reply read back from its text may split into a few more tokens than were generated.
             needs.append(max(whole, len(self._prompts[index])) + turns * (dialogue.max_tokens + 16))
-        longest = self._engine.info.context_tokens
-        needs = [min(need, longest) - len(self._common) for need in needs]
-        cells = len(self._common) + sum(sorted(needs, reverse=True)[: self._limit])
-        return -(-cells // 256) * 256
+        return _round_up(min(max(needs, default=1), self._engine.info.context_tokens), 256)
 
     def _fits(self, index: int, prompt: Sequence[int]) -> bool:
         """Whether a prompt and its reply fit the context that the model was trained for."""
         longest = self._engine.info.context_tokens
         return len(prompt) + self._dialogues[index].max_tokens <= longest
 
-    def _admit(self) -> None:
-        """Start waiting dialogues in free sequences, on the best beginning that is cached."""
-        held: list[int] = []
-        while self._waiting and self._free:
-            index = self._waiting.popleft()
-            prompt = self._prompts[index]
-            donor, shared = 0, len(self._common)
-            soon = 0
-            for slot in self._slots:
-                ready = shared_prefix(slot.cached, prompt[:-1])
-                if ready > shared:
-                    donor, shared = slot.sequence, ready
-                soon = max(soon, shared_prefix(slot.cached + slot.pending, prompt[:-1]))
-            if soon >= shared + _WORTH_SHARING:
-                held.append(index)
-                continue
-            slot = _Slot(sequence=self._free.pop(), dialogue=index)
-            if shared:
-                llama_cpp.llama_memory_seq_cp(self._memory, donor, slot.sequence, 0, shared)
-                slot.cached = prompt[:shared]
-            self._start_turn(slot, prompt)
-            self._slots.append(slot)
-        self._waiting.extendleft(reversed(held))
+    def _admit(self, index: int) -> None:
+        """Start a dialogue in a free sequence, on the longest beginning that a running one has."""
+        prompt = self._prompts[index]
+        slot = _Slot(sequence=self._free.pop(), dialogue=index)
+        donor = max(
+            self._slots, key=lambda other: shared_prefix(other.cached, prompt[:-1]), default=None
+        )
+        if donor is not None:
+            self._copy(donor.sequence, slot.sequence)
+            slot.cached = list(donor.cached)
+        self._start_turn(slot, prompt)
+        self._slots.append(slot)
+
+    def _copy(self, source: int, target: int) -> None:
+        """Give a sequence the whole content of another; between streams only all can be copied."""
+        llama_cpp.llama_memory_seq_rm(self._memory, target, -1, -1)
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
     def _start_turn(self, slot: _Slot, prompt: list[int]) -> None:
         """Keep what `slot` has cached of `prompt`, queue the rest."""
@@ -201,15 +188,16 @@ class Batch:
                 request_seed(self._sampling, dialogue.sample, dialogue.messages(slot.replies)),
             )
 
-    def _step(self) -> Iterator[Answer]:
-        """Decode one batch: a token of every running reply, and as much prompt as fits."""
+    def _step(self, slots: Sequence[_Slot]) -> Iterator[Answer]:
+        """Decode one batch: a token of every running reply, or the prompt of one.
+
+        Not both: llama.cpp cuts a batch into parts with equally many tokens of each sequence.
+        """
         rows: list[tuple[int, int, int, bool]] = []
         ready: list[tuple[_Slot, int]] = []
-        # Replies first (one pending token each), so that no running reply waits for a prompt.
-        for slot in sorted(self._slots, key=lambda slot: len(slot.pending) > 1):
-            part = slot.pending[: _BATCH - len(rows)]
-            if not part:
-                break
+        # In the order of their sequences, which must be consecutive to be decoded as one part.
+        for slot in sorted(slots, key=lambda slot: slot.sequence):
+            part = slot.pending[:_BATCH]
             done = len(part) == len(slot.pending)
             start = len(slot.cached)
             rows += [
@@ -220,11 +208,18 @@ class Batch:
             slot.pending = slot.pending[len(part) :]
             if done:
                 ready.append((slot, len(rows) - 1))
-        self._fill(rows)
+        idle = (
+            range(len(rows), _round_up(len(rows), _COLUMNS)) if len(rows) == len(slots) > 4 else ()
+        )
+        # Sequences 0 to k - 1 run; the rest of the last four get a token that nobody reads.
+        self._fill([*rows, *((rows[0][0], 0, sequence, False) for sequence in idle)])
         self._decode()
+        for sequence in idle:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         self._tick(len(ready))
-        for slot, row in ready:
-            yield from self._take(slot, self._choose(slot, row))
+        chosen = [(slot, self._choose(slot, row)) for slot, row in ready]
+        for slot, token in chosen:
+            yield from self._take(slot, token)
 
     def _take(self, slot: _Slot, token: int) -> Iterator[Answer]:
         """Add a token to a reply; finish the turn where it ends."""
@@ -271,10 +266,17 @@ class Batch:
         return Answer(index, turn, reply)
 
     def _release(self, slot: _Slot) -> None:
-        llama_cpp.llama_memory_seq_rm(self._memory, slot.sequence, -1, -1)
+        """End a dialogue; its sequence goes to the next one, or to the last running one."""
         self._drop_sampler(slot)
         self._slots.remove(slot)
-        self._free.append(slot.sequence)
+        hole = slot.sequence
+        if not self._waiting and self._slots:
+            last = max(self._slots, key=lambda other: other.sequence)
+            if last.sequence > hole:
+                self._copy(last.sequence, hole)
+                last.sequence, hole = hole, last.sequence
+        llama_cpp.llama_memory_seq_rm(self._memory, hole, -1, -1)
+        self._free.append(hole)
 
     def _drop_sampler(self, slot: _Slot) -> None:
         if slot.sampler:
@@ -309,11 +311,15 @@ class Batch:
 def slots_for(dialogues: int, parallel: int) -> int:
     """Sequences for a group: about `parallel`, shared out so that no last wave is small.
 
-    >>> [slots_for(dialogues, 16) for dialogues in (5, 16, 19, 24, 25, 64)]
-    [5, 16, 19, 24, 13, 16]
+    >>> [slots_for(dialogues, 16) for dialogues in (5, 16, 19, 24, 25, 61)]
+    [5, 16, 19, 24, 16, 16]
     """
     waves = max((dialogues + parallel // 2 - 1) // parallel, 1)
-    return -(-dialogues // waves)
+    return dialogues if waves == 1 else _round_up(-(-dialogues // waves), _COLUMNS)
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step
 
 
 def _sampler(sampling: Sampling, seed: int) -> Any:
