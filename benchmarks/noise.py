@@ -1,6 +1,6 @@
 """The noise floor of batching: how many replies and verdicts differ from decoding one at a time.
 
-    python -m benchmarks.noise [--model FILE.gguf] [--cases 104] [--write]
+    python -m benchmarks.noise [--model FILE.gguf] [--cases 128] [--write]
 
 Decodes the same conversations batched and exactly, greedy, and grades both. With `--write` the
 figures go to `harness/report/noise.json`, from where every report quotes them.
@@ -93,7 +93,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--model", help="a .gguf file; by default q4_k_m of the embedded model")
-    parser.add_argument("--cases", type=int, default=104)
+    parser.add_argument("--cases", type=int, default=128)
     parser.add_argument("--write", action="store_true", help="update harness/report/noise.json")
     options = parser.parse_args()
     model = options.model or str(make_models(project_root() / "build" / "models")["q4_k_m.gguf"])
