@@ -158,7 +158,6 @@ class _Batch:
         self._common = common[:-1] if len(prompts) > 1 else []
         self._prompts = prompts
 
-    @torch.inference_mode()
     def run(
         self,
         limits: Sequence[int],
@@ -246,15 +245,16 @@ class _Batch:
     ) -> torch.Tensor:
         """Logits of the last position, (B, V) in float32."""
         try:
-            out = self._engine.model(
-                input_ids=ids, attention_mask=mask, position_ids=positions,
-                past_key_values=cache, use_cache=True, logits_to_keep=1,
-            )  # fmt: skip
+            with torch.inference_mode():
+                out = self._engine.model(
+                    input_ids=ids, attention_mask=mask, position_ids=positions,
+                    past_key_values=cache, use_cache=True, logits_to_keep=1,
+                )  # fmt: skip
+                logits: torch.Tensor = out.logits[:, -1].float()
         except RuntimeError as error:
             raise EngineError(
                 f"transformers failed on a batch of {tuple(ids.shape)}: {error}"
             ) from error
-        logits: torch.Tensor = out.logits[:, -1].float()
         return logits
 
 
