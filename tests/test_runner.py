@@ -268,7 +268,8 @@ def test_two_runners_on_one_store_share_the_work(
     tokens = [done.progress.completion_tokens for done in found]
     assert min(tokens) > 0
     assert sum(tokens) == whole.progress.completion_tokens
-    assert [done.progress.stored for done in found] == [0, 0]
+    # The second may find what the first had finished before it was there.
+    assert found[0].progress.stored == 0
     assert [done.progress.done for done in found] == [len(SLOW)] * 2
     assert _contents(tmp_path) == _contents(undisturbed[1])
 
