@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/scripts/llama-slim.cmake
 # A folder or a Hugging Face id needs torch and transformers; a GGUF file does not.
 NEEDS := $(shell if test -d "$(MODEL)"; then echo .venv/hf.stamp; elif ! test -e "$(MODEL)"; then \
-           case "$(MODEL)" in *.gguf|*:*|/*|.*|*/*/*) ;; */*) echo .venv/hf.stamp ;; esac; fi)
+           case "$(MODEL)" in (*.gguf|*:*|/*|.*|*/*/*) ;; (*/*) echo .venv/hf.stamp ;; esac; fi)
 
 .PHONY: evals test bench clean
 evals: .venv/evals.stamp $(NEEDS)

@@ -120,6 +120,7 @@ class _Evals:
                 read_options(self._config.option, workers=count),
                 folder=Path(self._input["josi_folder"]),
                 worker=(index % count, count),
+                before=int(self._input["josi_before"]),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from error
@@ -128,8 +129,9 @@ class _Evals:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker the run folder."""
+        """Tell an xdist worker the run folder, and what the store held when the run began."""
         node.workerinput["josi_folder"] = str(self.run.folder)
+        node.workerinput["josi_before"] = self.run.before
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:

@@ -69,13 +69,19 @@ class Run:
         config: what the user asked for.
         folder: the run folder, where another process made it.
         worker: which share of the groups to decode first.
+        before: the store's mark when the run began, where another process began it.
 
     Raises:
         UsageError: if anything given cannot be used; nothing has been generated then.
     """
 
     def __init__(
-        self, config: RunConfig, *, folder: Path | None = None, worker: tuple[int, int] = (0, 1)
+        self,
+        config: RunConfig,
+        *,
+        folder: Path | None = None,
+        worker: tuple[int, int] = (0, 1),
+        before: int | None = None,
     ) -> None:
         self._began = time.monotonic()
         self.started = datetime.now(UTC)
@@ -111,6 +117,7 @@ class Run:
         self.folder = folder
         try:
             self.store = Store(config.store or folder / "store")
+            self.before = self.store.mark() if before is None else before
         except StoreError as error:
             raise UsageError(str(error)) from error
         self._runner: Runner | None = None
@@ -231,6 +238,7 @@ class Run:
             self.store,
             processes=self.processes,
             mine=self._worker,
+            before=self.before,
         )
 
     def _plan(self, dialogues: Sequence[Dialogue], settings: Settings) -> Plan:

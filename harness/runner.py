@@ -68,6 +68,8 @@ class Runner:
         store: where replies are kept.
         processes: most engine processes.
         mine: order of preference; `(k, n)` takes groups k, k+n, ... first, then what others left.
+        before: the store's `mark` when the run began, which tells its older replies from those of
+            other runners of this run; by default now.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class Runner:
         *,
         processes: int,
         mine: tuple[int, int] = (0, 1),
+        before: int | None = None,
     ) -> None:
         self._plan, self._spec, self._store = plan, spec, store
+        self._before = store.mark() if before is None else before
         self.progress = Progress(dialogues=len(plan.group_of))
         self._ready: dict[int, list[Talked]] = {}
         self._failed: dict[int, HarnessError] = {}
@@ -164,26 +168,22 @@ class Runner:
 
     def _find_stored(self) -> None:
         for group in list(self._todo):
-            self._take_stored(group, first=True)
+            self._take_stored(group)
 
-    def _take_stored(self, group: Group, *, first: bool = False) -> bool:
-        """Use a group's stored replies, if all are there.
-
-        Those found `first`, before this run, count as stored; later ones come from a runner that
-        works on the same plan at the same time.
-        """
+    def _take_stored(self, group: Group) -> bool:
+        """Use a group's stored replies, if all are there; only this run's own are not counted."""
         found = self._store.lookup(self._plan, group)
         if found is None:
             return False
         self._todo.remove(group)
-        self._ready[group.index] = [
-            Talked(stored.replies, "stored" if stored.same_plan else "other plan")
-            for stored in found
-        ]
-        if first:
-            replies = [(len(stored.replies), stored.same_plan) for stored in found]
-            self.progress.stored += sum(count for count, _ in replies)
-            self.progress.other_plan += sum(count for count, same in replies if not same)
+        talked = self._ready[group.index] = []
+        for stored in found:
+            source = "new"
+            if stored.row <= self._before:
+                source = "stored" if stored.same_plan else "other plan"
+                self.progress.stored += len(stored.replies)
+                self.progress.other_plan += 0 if stored.same_plan else len(stored.replies)
+            talked.append(Talked(stored.replies, source))
         self.progress.done += len(group.dialogues)
         return True
 

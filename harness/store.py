@@ -30,10 +30,13 @@ _FILE = "replies-1.sqlite"  # the number is the schema's; another schema is anot
 
 
 class Stored(NamedTuple):
-    """The replies of one dialogue, and whether all came from the plan that asked."""
+    """The replies of one dialogue."""
 
     replies: tuple[Reply, ...]
     same_plan: bool
+    """Whether all came from the plan that asked."""
+    row: int
+    """Place of the newest in the store; compare with `Store.mark`."""
 
 
 class Store:
@@ -59,6 +62,12 @@ class Store:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
 
+    def mark(self) -> int:
+        """The newest reply's place: what is stored later lies beyond it."""
+        with self._lock, _explained(self.folder):
+            row = self._db.execute("SELECT COALESCE(MAX(rowid), 0) FROM replies").fetchone()
+        return int(row[0])
+
     def lookup(self, plan: Plan, group: Group) -> list[Stored] | None:
         """All replies of a group, or None if any is missing.
 
@@ -68,10 +77,11 @@ class Store:
         with self._lock, _explained(self.folder):
             for dialogue in group.dialogues:
                 replies: list[Reply] = []
-                same = True
+                same, newest = True, 0
                 for _ in dialogue.users:
                     row = self._db.execute(
-                        "SELECT text, finish, prompt_tokens, cached_tokens, tokens, plan = ?2"
+                        "SELECT text, finish, prompt_tokens, cached_tokens, tokens, plan = ?2,"
+                        " rowid"
                         " FROM replies WHERE key = ?1 ORDER BY plan = ?2 DESC, rowid DESC LIMIT 1",
                         (plan.key(dialogue, [reply.text for reply in replies]), group.plan),
                     ).fetchone()
@@ -86,8 +96,8 @@ class Store:
                             tokens=row[4],
                         )
                     )
-                    same = same and bool(row[5])
-                found.append(Stored(tuple(replies), same))
+                    same, newest = same and bool(row[5]), max(newest, row[6])
+                found.append(Stored(tuple(replies), same, newest))
         return found
 
     def add(self, plan: Plan, group: Group, replies: list[tuple[Reply, ...]]) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -66,7 +67,7 @@ def replies_of(group: Group, word: str = "reply", *, size: int = 0) -> list[tupl
 
 
 def stored(replies: list[tuple[Reply, ...]], *, same_plan: bool = True) -> list[Stored]:
-    return [Stored(replies=turns, same_plan=same_plan) for turns in replies]
+    return [Stored(replies=turns, same_plan=same_plan, row=ANY) for turns in replies]
 
 
 @pytest.fixture
@@ -101,6 +102,18 @@ def test_replies_come_back_as_they_were_given(store: Store) -> None:
     group = plan.groups[0]
     store.add(plan, group, replies_of(group))
     assert store.lookup(plan, group) == stored(replies_of(group))
+
+
+def test_mark_tells_older_replies_from_newer_ones(store: Store) -> None:
+    first, second = make_plan(3, prefix="a"), make_plan(3, prefix="b")
+    store.add(first, first.groups[0], replies_of(first.groups[0]))
+    mark = store.mark()
+    store.add(second, second.groups[0], replies_of(second.groups[0]))
+    rows = [
+        [found.row for found in store.lookup(plan, plan.groups[0]) or ()]
+        for plan in (first, second)
+    ]
+    assert max(rows[0]) <= mark < min(rows[1])
 
 
 def test_replies_outlive_the_store_object(tmp_path: Path) -> None:
