@@ -24,6 +24,7 @@ test: .venv/test.stamp
 	$(BIN)/python -m pytest tests $(ARGS)
 
 bench: .venv/hf.stamp .venv/test.stamp
+	$(PIP) install -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.noise
 	$(BIN)/python -m benchmarks.hf

@@ -81,7 +81,8 @@ def gguf_logits(engine: GgufEngine, tokens: Sequence[int], first: int) -> Logs:
     """Logits after each of `tokens[first:-1]`, (R, V)."""
     import llama_cpp
 
-    context = engine.new_context(-(-len(tokens) // 256) * 256, 1, 512, 512)
+    cells = -(-len(tokens) // 256) * 256
+    context = engine.new_context(cells, 1, cells, cells)
     batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
     batch.n_tokens = len(tokens)
     for i, token in enumerate(tokens):
