@@ -60,6 +60,51 @@ def check(
     raise typer.Exit(1 if errors else 0)
 
 
+@app.command()
+def grade(
+    source: Annotated[Path, typer.Argument(help="Recorded replies, JSONL.")],
+    target: Annotated[Path, typer.Argument(help="Where the verdicts go, JSONL.")],
+) -> None:
+    """Grade recorded replies, one line of verdicts for each."""
+    import json
+
+    from harness.labelled import read_recorded, verdict
+
+    try:
+        with target.open("w", encoding="utf-8") as out:
+            for row in read_recorded(source):
+                told = {"id": row.id, "grades": verdict(row.exchange())}
+                out.write(json.dumps(told, ensure_ascii=False) + "\n")
+    except (HarnessError, OSError) as error:
+        typer.echo(f"{error}; verdicts so far are in {target}", err=True)
+        raise typer.Exit(4) from error
+
+
+@app.command()
+def calibrate(
+    source: Annotated[Path, typer.Argument(help="Labelled replies, JSONL.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+) -> None:
+    """Measure how far the graders agree with labels, and keep the figures for every report."""
+    import json
+
+    from harness.calibrate import AGREEMENT, agreement, judge_rows, table, write_agreement
+    from harness.labelled import read_recorded
+
+    try:
+        judged = judge_rows(read_recorded(source))
+    except HarnessError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(4) from error
+    if not judged:
+        typer.echo(f"{source}: no row has labels; josi grade takes rows without", err=True)
+        raise typer.Exit(4)
+    figures = agreement(judged)
+    write_agreement(figures, source)
+    typer.echo(json.dumps(figures) if as_json else "\n".join([*table(figures), str(AGREEMENT)]))
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -138,7 +138,9 @@ def loss_of(model: Reader, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     warmth = -(near * logits[:, len(HEADS) :].log_softmax(1)).sum(1).mean()
     # Without its words marked a break teaches nothing about words.
     usable = batch["reply"] * ((wanted[:, :1] == 0) | (batch["marked"].amax(1, keepdim=True) > 0))
-    token = nn.functional.binary_cross_entropy_with_logits(tokens, batch["marked"], reduction="none")
+    token = nn.functional.binary_cross_entropy_with_logits(
+        tokens, batch["marked"], reduction="none"
+    )
     return heads + warmth + 2.0 * (token * usable).sum() / usable.sum().clamp(min=1)
 
 
@@ -217,7 +219,9 @@ def train(options: argparse.Namespace) -> None:
                 elapsed = time.monotonic() - started
                 log.info("step %d of %d, loss %.3f, %.0f s", step, total, loss.item(), elapsed)
         figures = report(predict(model, measured), held)
-        log.info("epoch %d: %s", epoch + 1, json.dumps({k: round(v, 3) for k, v in figures.items()}))
+        log.info(
+            "epoch %d: %s", epoch + 1, json.dumps({k: round(v, 3) for k, v in figures.items()})
+        )
         torch.save(model.state_dict(), work / f"epoch-{epoch + 1}.pt")
     export(model, work, options.out, options.base)
 

@@ -134,9 +134,7 @@ class Vocabulary:
         return [i for match in _PIECE.finditer(normalise(text)) for i in self.ids(match.group())]
 
 
-def pooled(
-    states: npt.NDArray[np.float32], reply: range
-) -> npt.NDArray[np.float32]:
+def pooled(states: npt.NDArray[np.float32], reply: range) -> npt.NDArray[np.float32]:
     """Sum an exchange up: [CLS], the reply's mean, the reply's maximum; (n, d) to (3 d,)."""
     body = states[reply.start : reply.stop] if len(reply) else states[-1:]
     return np.concatenate([states[0], body.mean(axis=0), body.max(axis=0)])
