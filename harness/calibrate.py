@@ -1,7 +1,8 @@
 """How well the graders agree with labelled replies: `josi calibrate`.
 
 Takes recorded rows with labels and the graders' verdicts on them, gives figures with intervals, and
-writes them to `graders/agreement.json`, which every report quotes.
+writes them to `graders/agreement.json`, which every report quotes. A label that is absent is not
+measured.
 """
 
 from __future__ import annotations
@@ -15,16 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from harness.labelled import Labels, Recorded, verdict
+from harness.labelled import GRADER_OF, Labels, Recorded, newest, verdict
 from harness.provenance import sha256_json, sha256_path
 from harness.stats import cluster_bootstrap, kappa
 
 AGREEMENT = Path(__file__).parent / "graders" / "agreement.json"
-GRADER_OF = {
-    "i6": "contract", "in_persona": "persona", "terms_ok": "terms", "facts_ok": "facts",
-    "on_task": "answer",
-}  # fmt: skip
-"""The grader behind each label."""
 DRAWS = 2000
 
 Column = npt.NDArray[np.int64]
@@ -44,8 +40,12 @@ class Judged(NamedTuple):
 
 
 def judge_rows(rows: Iterable[Recorded]) -> list[Judged]:
-    """Grade every row that has labels."""
-    return [Judged(row, row.labels, verdict(row.exchange())) for row in rows if row.labels]
+    """Grade every row that has a label; of readings of one reply the newest counts."""
+    return [
+        Judged(row, row.labels, verdict(row.exchange()))
+        for row in newest(rows)
+        if row.labels and row.labels.model_fields_set
+    ]
 
 
 def graders_sha256() -> str:
@@ -89,7 +89,7 @@ def _label(judged: Sequence[Judged], label: str, *, draws: int = DRAWS) -> dict[
     """Agreement on one label; a row without a verdict counts as wrong."""
     if label == "i6":
         classes = ["holds", "breaks", "empty", "ungraded"]
-        pairs = [(one.labels.i6, one.told["i6"], one) for one in judged]
+        pairs = [(one.labels.i6, one.told["i6"], one) for one in judged if one.labels.i6]
         positive = "breaks"
     else:
         classes = [True, False, None]  # type: ignore[list-item]  # None: no verdict
@@ -122,7 +122,11 @@ def _label(judged: Sequence[Judged], label: str, *, draws: int = DRAWS) -> dict[
         low, high = cluster_bootstrap(figure, [pair[2].prompt for pair in pairs], draws=draws)
         found["kappa_low"], found["kappa_high"] = _rounded(low), _rounded(high)
     if label == "facts_ok":
-        silent = [one for one in judged if one.labels.facts_ok is None]
+        silent = [
+            one
+            for one in judged
+            if one.labels.facts_ok is None and "facts_ok" in one.labels.model_fields_set
+        ]
         found["silent_seen"] = _ratio(
             sum(one.told["facts_ok"] is None for one in silent), len(silent)
         )
@@ -130,6 +134,9 @@ def _label(judged: Sequence[Judged], label: str, *, draws: int = DRAWS) -> dict[
 
 
 def _warmth(judged: Sequence[Judged]) -> dict[str, Any]:
+    judged = [one for one in judged if one.labels.warmth is not None]
+    if not judged:
+        return {"n": 0}
     truth = np.array([one.labels.warmth for one in judged])
     value = np.array([one.told["warmth"] for one in judged], dtype=np.float64)
     step = np.clip(np.rint(value), 1, 5).astype(np.int64)
@@ -211,11 +218,12 @@ def table(figures: dict[str, Any]) -> list[str]:
             ]
             lines.append(f"{'':<11} kappa by {name}: {', '.join(told)}")
     warmth = figures["warmth"]
-    lines.append(
-        f"{'warmth':<11} {warmth['n']:>4} quadratic kappa {_shown(warmth['kappa'])} "
-        f"[{_shown(warmth['kappa_low'])}, {_shown(warmth['kappa_high'])}], Spearman "
-        f"{_shown(warmth['spearman'])}, within one step {warmth['within_one']:.3f}"
-    )
+    if warmth["n"]:
+        lines.append(
+            f"{'warmth':<11} {warmth['n']:>4} quadratic kappa {_shown(warmth['kappa'])} "
+            f"[{_shown(warmth['kappa_low'])}, {_shown(warmth['kappa_high'])}], Spearman "
+            f"{_shown(warmth['spearman'])}, within one step {warmth['within_one']:.3f}"
+        )
     kinds = figures["i6"]["recall_by_kind"]
     if kinds:
         told = [f"{kind} {one['called_breaks']} of {one['n']}" for kind, one in kinds.items()]

@@ -93,7 +93,7 @@ def calibrate(
     from harness.labelled import read_recorded
 
     try:
-        judged = judge_rows(read_recorded(source))
+        judged = judge_rows(read_recorded(source, may_be_torn=True))
     except HarnessError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(4) from error
@@ -101,8 +101,76 @@ def calibrate(
         typer.echo(f"{source}: no row has labels; josi grade takes rows without", err=True)
         raise typer.Exit(4)
     figures = agreement(judged)
-    write_agreement(figures, source)
-    typer.echo(json.dumps(figures) if as_json else "\n".join([*table(figures), str(AGREEMENT)]))
+    # What josi review asks about is chosen for being hard: no measure of the graders at large.
+    hard = any(one.row.grader for one in judged)
+    kept = f"not kept in {AGREEMENT}: replies that graders were unsure of or failed"
+    if not hard:
+        write_agreement(figures, source)
+        kept = str(AGREEMENT)
+    typer.echo(json.dumps(figures) if as_json else "\n".join([*table(figures), kept]))
+
+
+@app.command()
+def review(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder; the newest under reports/.")
+    ] = None,
+    *,
+    labels: Annotated[
+        Path | None, typer.Option(help="Where verdicts go; reviews/labels.jsonl.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The reader's; git's user.name, else $USER.")
+    ] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Print what waits, as without a terminal.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what waits, as JSON alone.")
+    ] = False,
+) -> None:
+    """Read what graders left open and failures that stop a run, one key a verdict."""
+    import json
+    import os
+    import sys
+    from datetime import UTC, datetime
+
+    from harness.generation import project_root
+    from harness.knowledge import knowledge
+    from harness.provenance import git_user
+    from harness.review import LABELS, read_readings
+    from harness.review_queue import (
+        Golden,
+        Session,
+        newest_run,
+        read_run,
+        readers_name,
+        waiting,
+    )
+    from harness.review_screen import listing, read_all
+
+    root = project_root()
+    try:
+        folder = run or newest_run(root / "reports")
+        path = labels or root / LABELS
+        queue = waiting(read_run(folder), read_readings(path))
+        if as_json:
+            told = {"run": str(folder), "labels": str(path)}
+            typer.echo(json.dumps({**told, "waiting": [one.record() for one in queue]}))
+        elif only_list or not queue or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            typer.echo("\n".join(listing(folder, queue)))
+        else:
+            session = Session(
+                queue,
+                path,
+                name=readers_name(name, os.environ, git_user(root)),
+                golden=Golden(root / "golden", knowledge()),
+                now=lambda: datetime.now(UTC),
+            )
+            read_all(session, sys.stdin.fileno(), sys.stdout)
+    except HarnessError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(4) from error
 
 
 def main() -> None:

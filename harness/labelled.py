@@ -1,17 +1,17 @@
 """Recorded replies in files of one row a line: `josi grade`, and rows with labels to measure by.
 
-Takes JSONL (fields: `docs/graders.md`), gives exchanges; turns the graders' grades into one verdict
+Takes JSONL (fields: `Recorded`), gives exchanges; turns the graders' grades into one verdict
 a reply. `id`, `set` and `labels` are never looked at when grading.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from harness.conversation import Context, Expect, Message
 from harness.errors import FileError, UsageError
@@ -26,6 +26,12 @@ from harness.graders.contract import BREAKS
 from harness.grading import Exchange, Outcome
 from harness.knowledge import Language, PersonaId, Tier
 
+GRADER_OF = {
+    "i6": "contract", "in_persona": "persona", "terms_ok": "terms", "facts_ok": "facts",
+    "on_task": "answer",
+}  # fmt: skip
+"""The grader behind each label."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -34,31 +40,35 @@ class _Message(BaseModel):
     content: str
 
 
-class _Surroundings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Surroundings(Context):
+    """A golden conversation's context, most often only `readiness`, `session` and `notes`."""
 
-    readiness: Literal["green", "amber", "red"] | None = None
-    session: str | None = None
-    notes: str | None = None
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value}
 
 
 class Labels(BaseModel):
-    """What a person says of a reply (rules: `corpus/README.md`)."""
+    """What a person says of a reply (rules: `corpus/README.md`); what is left out was not judged."""
 
-    i6: Literal["holds", "breaks", "empty"]
+    i6: Literal["holds", "breaks", "empty"] | None = None
     i6_kinds: list[str] = []
-    warmth: int
-    in_persona: bool
-    terms_ok: bool
+    warmth: int | None = None
+    in_persona: bool | None = None
+    terms_ok: bool | None = None
     facts_ok: bool | None = None
-    on_task: bool
+    """None, if given: judged, and nothing is claimed."""
+    on_task: bool | None = None
     evidence: str = ""
     """The words that break, verbatim."""
     note: str = ""
 
 
 class Recorded(BaseModel):
-    """One recorded reply."""
+    """One recorded reply; `sha256`, `grader` and `date` only where a reader judged it in a run."""
 
     id: str
     set: str = ""
@@ -70,15 +80,19 @@ class Recorded(BaseModel):
     user: str
     reply: str
     labels: Labels | None = None
+    sha256: str = ""
+    """Of the messages and the reply."""
+    grader: str = ""
+    """Whose claim was judged."""
+    date: AwareDatetime | None = None
 
     def exchange(self) -> Exchange:
         """What the graders see of it."""
-        given = {name: text for name, text in self.context.model_dump().items() if text}
         return Exchange(
             persona=self.persona,
             language=self.language,
             tier=self.tier,
-            context=Context(**given),
+            context=self.context,
             history=tuple(Message(m.role, m.content) for m in self.history),
             user=self.user,
             reply=self.reply,
@@ -86,8 +100,12 @@ class Recorded(BaseModel):
         )
 
 
-def read_recorded(path: Path) -> Iterator[Recorded]:
+def read_recorded(path: Path, *, may_be_torn: bool = False) -> Iterator[Recorded]:
     """Read rows as they are asked for.
+
+    Args:
+        path: the file.
+        may_be_torn: leave out a last line that a kill cut off.
 
     Raises:
         UsageError: if there is no such file.
@@ -103,11 +121,18 @@ def read_recorded(path: Path) -> Iterator[Recorded]:
                 for row in _rows(json.loads(line), f"{path.stem}:{number}"):
                     yield Recorded.model_validate(row)
             except json.JSONDecodeError as error:
+                if may_be_torn and not line.endswith("\n"):
+                    return
                 raise FileError(path, number, f"not a JSON object: {error}") from error
             except ValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(map(str, first["loc"]))
                 raise FileError(path, number, f"{field}: {first['msg']}") from error
+
+
+_USUAL = {
+    "i6": "holds", "in_persona": True, "terms_ok": True, "facts_ok": None, "on_task": True,
+}  # fmt: skip
 
 
 def _rows(row: Any, place: str) -> Iterator[Any]:
@@ -117,7 +142,7 @@ def _rows(row: Any, place: str) -> Iterator[Any]:
         return
     shared = {name: value for name, value in row.items() if name != "replies"}
     for number, reply in enumerate(row["replies"]):
-        labels = {"i6": "holds", "in_persona": True, "terms_ok": True, "on_task": True, **reply}
+        labels = {**_USUAL, **reply}
         labels["i6_kinds"] = labels.pop("kinds", [])
         yield {
             **shared,
@@ -126,6 +151,20 @@ def _rows(row: Any, place: str) -> Iterator[Any]:
             "reply": labels.pop("reply"),
             "labels": labels,
         }
+
+
+def newest(rows: Iterable[Recorded]) -> list[Recorded]:
+    """Leave out what a later reading of the same reply, on the same grader's claim, replaced.
+
+    Where dates are equal the later row counts. Rows that no reader judged all stay.
+    """
+    kept: dict[object, Recorded] = {}
+    for place, row in enumerate(rows):
+        key = (row.sha256, row.grader) if row.sha256 else place
+        before = kept.get(key)
+        if before is None or before.date is None or row.date is None or row.date >= before.date:
+            kept[key] = row
+    return list(kept.values())
 
 
 def verdict(exchange: Exchange) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--parallel", type=int, default=16, metavar="N", help="conversations decoded "
                     "together by one process")  # fmt: skip
+    group.addoption("--labels", type=Path, metavar="FILE", help="what readers said of replies "
+                    "(reviews/labels.jsonl)")  # fmt: skip
     group.addoption("--golden", type=Path, metavar="DIR", help="golden conversations (golden/)")
 
 
@@ -66,6 +68,7 @@ def read_options(option: Namespace, *, workers: int) -> RunConfig:
         UsageError: if a value is out of range.
     """
     from harness.generation import Sampling, project_root
+    from harness.review import LABELS
     from harness.run import RunConfig, default_store
     from harness.suite import MAX_TOKENS, Settings
 
@@ -77,6 +80,10 @@ def read_options(option: Namespace, *, workers: int) -> RunConfig:
         value = getattr(option, name)
         if value is not None and not low <= value <= high:
             raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} to {high}")
+    if option.labels is not None and not option.labels.is_file():
+        raise UsageError(
+            f"--labels {str(option.labels)!r} does not exist; name a file that josi review wrote"
+        )
     root = project_root()
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     limits = {code: option.max_tokens or limit for code, limit in MAX_TOKENS.items()}
@@ -87,6 +94,7 @@ def read_options(option: Namespace, *, workers: int) -> RunConfig:
         golden=option.golden or root / "golden",
         policy=root / "evals" / "gate.yaml",
         reports=option.reports or root / "reports",
+        labels=option.labels or root / LABELS,
         store=None if option.no_store else default_store(),
         processes=option.processes or max(1, cores // (workers * option.threads)),
         threads=option.threads,

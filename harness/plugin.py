@@ -286,7 +286,13 @@ class _Evals:
         """Print the table, the worst failures, and where the report is."""
         if self._record is None or self._input is not None:
             return
-        from harness.report.summary import WORST, failure_line, worst_first, write_table
+        from harness.report.summary import (
+            WORST,
+            failure_line,
+            read_line,
+            worst_first,
+            write_table,
+        )
 
         writer, record, run = self._config.get_terminal_writer(), self._record, self.run
         writer.line()
@@ -307,6 +313,8 @@ class _Evals:
                 f"decoded again one at a time: {again} of {len(confirmed)} failing must cases "
                 "fail again (all count)"
             )
+        if record["reviews"]["verdicts"]:
+            writer.line(read_line(record))
         troubles = dict.fromkeys(run.tally.troubles)
         if troubles:
             writer.line()

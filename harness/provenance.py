@@ -52,6 +52,18 @@ def git_state(folder: Path) -> str:
     return done.stdout.strip()
 
 
+def git_user(folder: Path) -> str:
+    """The name that git would give commits made in a folder; '' if it has none."""
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.name"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
 def environment(folder: Path) -> dict[str, object]:
     """What ran the suite: Python, platform, git state and the versions that matter."""
     found: dict[str, str] = {}

@@ -22,8 +22,9 @@ from harness.generation import Dialogue, ModelInfo, Plan, project_root
 from harness.knowledge import knowledge
 from harness.progress import Counts
 from harness.provenance import environment, sha256_json, sha256_path
-from harness.report.folder import RunFacts, RunFolder, run_record
+from harness.report.folder import ReadBy, RunFacts, RunFolder, run_record
 from harness.report.summary import markdown, worst_first
+from harness.review import Readings, read_readings
 from harness.runner import Progress, Runner
 from harness.store import Store
 from harness.suite import Sampled, Settings, Suite
@@ -40,6 +41,8 @@ class RunConfig:
     golden: Path
     policy: Path
     reports: Path
+    labels: Path
+    """What readers said of replies; need not exist."""
     store: Path | None
     """None keeps this run's replies in its own folder and uses no older one."""
     processes: int
@@ -55,6 +58,8 @@ class Tally:
 
     results: list[CaseResult] = field(default_factory=list)
     selected: int = 0
+    read: list[ReadBy] = field(default_factory=list)
+    """Readers' verdicts that took a grade's place."""
     errors: int = 0
     troubles: list[str] = field(default_factory=list)
     """Why cases could not be generated, one text per case."""
@@ -88,6 +93,8 @@ class Run:
         self.config, self._worker = config, worker
         self.suite = Suite(config.golden, knowledge(), config.settings)
         self.policy = load_policy(config.policy)
+        self.readings: Readings = read_readings(config.labels)
+        self.labels_sha256 = sha256_path(config.labels) if config.labels.exists() else None
         self.tally = Tally()
         self.trouble: str | None = None
         """Why replies or reports could no longer be kept."""
@@ -153,6 +160,12 @@ class Run:
     def record(self, result: CaseResult, rows: Sequence[dict[str, Any]]) -> None:
         """Keep a result; its replies go to the run folder at once."""
         self.tally.results.append(result)
+        self.tally.read += [
+            ReadBy(result.id, row["turn"], grader, grade["outcome"], **grade["read_by"])
+            for row in rows
+            for grader, grade in row["grades"].items()
+            if "read_by" in grade
+        ]
         if self.files is not None and self.trouble is None:
             try:
                 self.files.add(rows)
@@ -246,7 +259,14 @@ class Run:
 
     def _talk(self, sampled: Sampled, replies: Any, source: str) -> Talk:
         kind = self.policy.kind(sampled.case.conversation.behaviour)
-        return Talk(sampled.case, self.suite.dialogue(sampled), replies, kind=kind, source=source)
+        return Talk(
+            sampled.case,
+            self.suite.dialogue(sampled),
+            replies,
+            kind=kind,
+            source=source,
+            readings=self.readings,
+        )
 
     def _facts(self) -> RunFacts:
         config, tally = self.config, self.tally
@@ -272,6 +292,8 @@ class Run:
             total_s=time.monotonic() - self._began,
             errors=tally.errors,
             confirmed=self.confirmed,
+            labels_sha256=self.labels_sha256,
+            read=tuple(tally.read),
             environment=environment(project_root()),
             status=status,
             reasons=reasons,

@@ -1,7 +1,8 @@
 """One case as a test sees it: the finished conversation, its grades and its outcome.
 
 Last stage before the report: takes a case and its replies, runs every grader over every turn, and
-decides by those that the test names. Knows nothing of pytest.
+decides by those that the test names. Where a reader has judged a reply, the reader's verdict takes
+the grade's place. Knows nothing of pytest.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from harness.generation import Dialogue, Reply
 from harness.graders import GRADERS
 from harness.graders.contract import BREAKS
 from harness.grading import Exchange, Grade, Grader, Outcome, ungraded
+from harness.review import BREAK, Reading, Readings, reply_sha256
 
 _NAMES = {grader: name for name, grader in GRADERS.items()}
-_ANYWHERE = {"contract": frozenset(BREAKS), "safety": frozenset({"missing_medical_stop"})}
+_ANYWHERE = {"contract": frozenset({*BREAKS, BREAK}), "safety": frozenset({"missing_medical_stop"})}
 """Kinds of failure that fail a test in any behaviour."""
 
 
@@ -73,11 +75,22 @@ class Talk:
         replies: one per turn.
         kind: whether the behaviour is a must or a rate.
         source: where the replies came from.
+        readings: what readers said of replies.
     """
 
     def __init__(
-        self, case: Case, dialogue: Dialogue, replies: tuple[Reply, ...], *, kind: Kind, source: str
+        self,
+        case: Case,
+        dialogue: Dialogue,
+        replies: tuple[Reply, ...],
+        *,
+        kind: Kind,
+        source: str,
+        readings: Readings | None = None,
     ) -> None:
+        self._readings: Readings = readings or {}
+        self._read: dict[tuple[int, str], tuple[Reading, Grade]] = {}
+        """By turn and grader: the verdict that counts, and the grade whose place it took."""
         self.case, self.replies, self.kind, self.source = case, replies, kind, source
         self._dialogue = dialogue
         self.exchanges = tuple(self._exchanges())
@@ -86,7 +99,7 @@ class Talk:
 
     @property
     def grades(self) -> list[dict[str, Grade]]:
-        """Every grader's grade, by turn."""
+        """Every grader's grade, or the reader's verdict in its place, by turn."""
         if self._grades is None:
             self._grades = [
                 {name: self._grade(name, grader, turn) for name, grader in GRADERS.items()}
@@ -117,7 +130,7 @@ class Talk:
             for name, grade in grades.items():
                 finding = Finding(turn, name, grade.reason, grade.evidence, grade.kinds)
                 broken = grade.outcome is Outcome.FAIL
-                if broken and _ANYWHERE.get(name, frozenset()) & set(grade.kinds):
+                if _breaks_anywhere(name, grade):
                     breaks.append(finding)
                 elif broken and name in claims:
                     failures.append(finding)
@@ -147,7 +160,7 @@ class Talk:
     def rows(self) -> list[dict[str, Any]]:
         """One record per turn, as `replies.jsonl` holds it."""
         case = self.case
-        texts = [reply.text for reply in self.replies]
+        claims = self.result.claims if self.result is not None else ()
         return [
             {
                 "case": case.id,
@@ -156,11 +169,21 @@ class Talk:
                 "language": case.conversation.language,
                 "sample": self._dialogue.sample,
                 "turn": turn,
-                "messages": [m._asdict() for m in self._dialogue.messages(texts[:turn])],
+                "messages": [message._asdict() for message in self._messages(turn)],
                 "reply": reply.text,
                 "finish": reply.finish,
                 "tokens": reply.tokens,
-                "grades": {name: _record(grade) for name, grade in self.grades[turn].items()},
+                "claims": list(claims),
+                "fails_test": [
+                    name
+                    for name, grade in self.grades[turn].items()
+                    if _breaks_anywhere(name, grade)
+                    or (self.kind == "must" and name in claims and grade.outcome is Outcome.FAIL)
+                ],
+                "grades": {
+                    name: _record(grade, self._read.get((turn, name)))
+                    for name, grade in self.grades[turn].items()
+                },
             }
             for turn, reply in enumerate(self.replies)
         ]
@@ -192,12 +215,36 @@ class Talk:
                 f"the prompt has {reply.prompt_tokens} tokens; with {self._dialogue.max_tokens} "
                 "for the reply it does not fit the model's context",
             )
-        return grader(self.exchanges[turn])
+        own = grader(self.exchanges[turn])
+        if not self._readings:
+            return own
+        reading = self._readings.get((reply_sha256(self._messages(turn), reply.text), name))
+        if reading is None:
+            return own
+        self._read[turn, name] = reading, own
+        return reading.instead_of(own)
+
+    def _messages(self, turn: int) -> list[Message]:
+        """The messages as sent for a turn."""
+        return self._dialogue.messages([reply.text for reply in self.replies[:turn]])
 
 
-def _record(grade: Grade) -> dict[str, Any]:
+def _breaks_anywhere(name: str, grade: Grade) -> bool:
+    """Whether a grade fails its test in any behaviour."""
+    kinds = _ANYWHERE.get(name, frozenset())
+    return grade.outcome is Outcome.FAIL and bool(kinds & set(grade.kinds))
+
+
+def _record(grade: Grade, read: tuple[Reading, Grade] | None) -> dict[str, Any]:
     record = asdict(grade)
     del record["grader"]
     record["outcome"] = grade.outcome.value
     record["score"] = record.pop("confidence")
+    if read is not None:
+        reading, own = read
+        record["read_by"] = {
+            "name": reading.name,
+            "date": reading.date.isoformat(),
+            "instead_of": own.outcome.value,
+        }
     return record

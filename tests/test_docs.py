@@ -16,7 +16,9 @@ from harness.graders import GRADERS
 ROOT = project_root()
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "golden" / "README.md", *ROOT.glob("docs/*.md")])
 PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+|[\w-]+\.(?:md|py|txt|toml|yaml|cmake))/?`")
-MADE_BY_RUNS = re.compile(r"reports/|\.josi|build/|replies\.jsonl|run\.json|summary\.md|store")
+MADE_BY_RUNS = re.compile(
+    r"reports/|reviews/|\.josi|build/|replies\.jsonl|run\.json|summary\.md|store"
+)
 in_documents = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT))
 )
@@ -60,7 +62,10 @@ def test_every_option_in_a_document_exists(document: Path, options: str) -> None
     assert named - known == set()
 
 
-OTHERS = {"--no-deps", "--strict", "--cases", "--write", "--junitxml", "--skip-one-by-one"}
+OTHERS = {
+    "--no-deps", "--strict", "--cases", "--write", "--junitxml", "--skip-one-by-one",
+    "--list", "--json", "--name",
+}  # fmt: skip
 """Options of other commands than pytest."""
 
 

@@ -22,12 +22,16 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "runner",
         "grading",
         "graders",
+        "labelled",
+        "calibrate",
+        "review",
         "gate",
         "talk",
         "report",
         "suite",
         "run",
-        "options check",
+        "options check review_queue",
+        "review_screen",
         "plugin cli",
     )
 )

@@ -313,6 +313,8 @@ def test_rows_hold_what_the_interface_names(scripted: Any) -> None:
         "reply": "A0",
         "finish": "stop",
         "tokens": 12,
+        "claims": [],
+        "fails_test": ["contract"],
     }
     grade = row["grades"]["contract"]
     assert {name: grade[name] for name in ("outcome", "score", "reason", "evidence")} == {

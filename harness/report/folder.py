@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import StoreError, UsageError
 from harness.generation import EngineSpec, ModelInfo, Sampling
@@ -93,6 +93,20 @@ class RunFolder:
         )
 
 
+class ReadBy(NamedTuple):
+    """A reader's verdict that took a grade's place."""
+
+    case: str
+    turn: int
+    grader: str
+    outcome: str
+    name: str
+    """The reader's."""
+    date: str
+    instead_of: str
+    """The grader's own outcome."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """Everything about a run but its results."""
@@ -121,6 +135,9 @@ class RunFacts:
     environment: dict[str, Any]
     status: str
     reasons: tuple[str, ...]
+    labels_sha256: str | None = None
+    """Of the file of readers' verdicts; None if there is none."""
+    read: tuple[ReadBy, ...] = ()
 
 
 def run_record(facts: RunFacts, results: Sequence[CaseResult]) -> dict[str, Any]:
@@ -172,6 +189,10 @@ def run_record(facts: RunFacts, results: Sequence[CaseResult]) -> dict[str, Any]
             "must_failures": [result.id for result in results if result.fails_test],
             "confirmed": [{"case": case, "repeats": again} for case, again in facts.confirmed],
             "errors": facts.errors,
+        },
+        "reviews": {
+            "labels_sha256": facts.labels_sha256,
+            "verdicts": [read._asdict() for read in facts.read],
         },
         "timing": {
             "load_s": round(progress.load_s, 3),

@@ -96,6 +96,12 @@ def noise_line() -> str:
     )
 
 
+def read_line(record: dict[str, Any]) -> str:
+    """How many grades are a reader's; a heading of the summary and a line in the terminal."""
+    count = len(record["reviews"]["verdicts"])
+    return f"{count} verdict{'' if count == 1 else 's'} by a reader"
+
+
 def markdown(record: dict[str, Any], results: Sequence[CaseResult]) -> str:
     """The run as Markdown, complete: verdict, table, every failure, how to repeat it."""
     return "\n".join(_markdown(record, results)) + "\n"
@@ -115,6 +121,12 @@ def _markdown(record: dict[str, Any], results: Sequence[CaseResult]) -> Iterator
     yield from _section("Failures", [failure_line(result) for result in failing])
     open_cases = [result for result in results if result.outcome == "ungraded"]
     yield from _section("Ungraded", [failure_line(result) for result in open_cases])
+    read = [
+        f"{entry['case']}, turn {entry['turn'] + 1}, {entry['grader']}: {entry['outcome']} instead "
+        f"of {entry['instead_of']}, read by {entry['name']} on {entry['date'][:10]}"
+        for entry in record["reviews"]["verdicts"]
+    ]
+    yield from _section(read_line(record), read)
     again = [
         f"{entry['case']}: {'fails again' if entry['repeats'] else 'passes'} when decoded alone"
         for entry in verdict["confirmed"]
