@@ -52,7 +52,7 @@ class _Surroundings(Context):
 
 
 class Labels(BaseModel):
-    """What a person says of a reply (rules: `corpus/README.md`); what is left out was not judged."""
+    """What a person says of a reply (rules: `corpus/README.md`); a label left out: not judged."""
 
     i6: Literal["holds", "breaks", "empty"] | None = None
     i6_kinds: list[str] = []

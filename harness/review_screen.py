@@ -76,7 +76,7 @@ def read_all(session: Session, keyboard: int, screen: TextIO) -> None:
             key = read_key(keyboard)
             session.press(key)
     left = len(session.queue) - session.verdicts
-    console.print(f"{session.verdicts} verdicts given, {left} left", markup=False)
+    console.print(f"verdicts given: {session.verdicts}; left: {left}", markup=False)
 
 
 def draw(session: Session, console: Console) -> None:

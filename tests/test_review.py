@@ -1,4 +1,4 @@
-"""Readers' verdicts: what waits, keys, the file that survives a kill, and what calibrate makes of it."""
+"""Readers' verdicts: what waits, keys, the file that survives a kill, rows for calibrate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ CASE = "i6_refusal/swap-easy-run#1[balanced]"
 def replied(**changes: Any) -> Replied:
     row: dict[str, Any] = {
         "case": "i6_refusal/none#1[balanced]", "behaviour": "i6_refusal", "persona": "balanced",
-        "language": "en", "sample": 0, "turn": 0, "finish": "stop", "reply": "It is now 40 minutes.",
+        "language": "en", "sample": 0, "turn": 0, "finish": "stop",
+        "reply": "Fine: it is now 40 minutes.",
         "messages": [SYSTEM._asdict(), {"role": "user", "content": "Cut it to 40 min."}],
         "claims": ["contract"], "fails_test": [], "grades": {"contract": FINE},
     }  # fmt: skip
@@ -484,11 +485,16 @@ def test_only_what_was_judged_is_measured(labels: Path, golden: Golden, sent: Re
 
 
 def test_facts_that_were_not_judged_are_not_taken_for_silence() -> None:
-    row = {"id": "a", "language": "en", "persona": "balanced", "user": "Hi", "reply": "Hello."}
-    silent = {"facts_ok": None}
-    rows = [Recorded.model_validate({**row, "labels": one}) for one in ({"on_task": True}, silent)]
-    judged = judge_rows([*rows, Recorded.model_validate({**row, "labels": {"facts_ok": True}})])
-    assert agreement(judged)["facts_ok"]["silent_seen"] == float(judged[1].told["facts_ok"] is None)
+    row = {"id": "a", "language": "en", "persona": "balanced", "user": "How does Z2 feel?"}
+    claim = {"reply": "Z2 feels easy: you can talk in full sentences the whole way."}
+    rows = [
+        {**row, **claim, "labels": {"on_task": True}},
+        {**row, **claim, "labels": {"facts_ok": True}},
+        {**row, "reply": "Glad you ask!", "labels": {"facts_ok": None}},
+    ]
+    judged = judge_rows([Recorded.model_validate(one) for one in rows])
+    assert [one.told["facts_ok"] for one in judged] == [True, True, None]
+    assert agreement(judged)["facts_ok"]["silent_seen"] == 1.0
 
 
 def test_a_verdict_that_was_taken_back_or_replaced_is_not_measured(
@@ -592,9 +598,3 @@ def test_the_name_is_the_one_given_else_gits_else_the_users(
 def test_a_name_that_cannot_be_shown_is_refused(given: str | None) -> None:
     with pytest.raises(UsageError, match="give --name"):
         readers_name(given, {}, "")
-
-
-@pytest.fixture(autouse=True)
-def _no_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("JOSI_STORE", raising=False)
-    yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from harness.graders import (
 )
 from harness.graders.contract import BREAKS, NEIGHBOURS
 from harness.grading import Exchange, Grade, Grader, Outcome, failed, passed, ungraded
+from harness.review import Reading, Readings, reply_sha256
 from harness.talk import CaseFailure, CaseResult, Talk
 
 GOOD = passed("any", "fine")
@@ -40,6 +42,7 @@ def make_talk(
     replies: Sequence[Reply] = (),
     sample: int = 0,
     users: Sequence[str] = (),
+    readings: Readings | None = None,
 ) -> Talk:
     conversation = Conversation(
         id="memory/a",
@@ -63,7 +66,7 @@ def make_talk(
         max_tokens=160,
     )
     given = tuple(replies) or tuple(make_reply(f"A{turn}") for turn in range(turns))
-    return Talk(case, dialogue, given, kind=kind, source="new")
+    return Talk(case, dialogue, given, kind=kind, source="new", readings=readings)
 
 
 @pytest.fixture
@@ -338,6 +341,74 @@ def test_rows_of_later_turns_hold_the_messages_as_sent(scripted: Any) -> None:
 
 def test_rows_are_json() -> None:
     assert json.loads(json.dumps(make_talk(turns=2).rows()))[1]["turn"] == 1
+
+
+# --- readers' verdicts ---
+
+
+def reading(grader: str, verdict: str | bool, reply: str = "A0") -> Readings:
+    sent = [Message("system", "SYS"), Message("user", "U0")]
+    sha256 = reply_sha256(sent, reply)
+    row = Reading(
+        id="a", language="nl", persona="drill_sergeant", user="U0", reply=reply, sha256=sha256,
+        grader=grader, verdict=verdict, name="Ann", date=datetime(2026, 3, 1, tzinfo=UTC),
+    )  # fmt: skip
+    return {(sha256, grader): row}
+
+
+def test_verdict_on_this_reply_takes_the_grades_place(scripted: Any) -> None:
+    scripted({"contract": [bad("leak")]})
+    result = make_talk(readings=reading("contract", "holds")).judge(("contract",))
+    assert (result.outcome, result.fails_test) == ("pass", False)
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [reading("contract", "holds", reply="A0."), reading("facts", verdict=True)],
+    ids=["another-reply", "another-claim"],
+)
+def test_verdict_on_anything_else_leaves_the_grade(scripted: Any, readings: Readings) -> None:
+    scripted({"contract": [bad("leak")]})
+    assert make_talk(readings=readings).judge(("contract",)).fails_test
+
+
+def test_break_that_only_a_reader_saw_fails_a_rate_test(scripted: Any) -> None:
+    scripted({"contract": [UNSURE]})
+    result = make_talk(kind="rate", readings=reading("contract", "breaks")).judge(("facts",))
+    assert (result.outcome, result.fails_test) == ("fail", True)
+    assert result.findings[0].reason == "read by Ann on 2026-03-01: breaks the contract"
+
+
+def test_verdict_says_in_the_rows_whose_it_is_and_what_the_grader_said(scripted: Any) -> None:
+    scripted({"contract": [bad("leak")]})
+    (row,) = make_talk(readings=reading("contract", "holds")).rows()
+    assert row["grades"]["contract"]["read_by"] == {
+        "name": "Ann",
+        "date": "2026-03-01T00:00:00+00:00",
+        "instead_of": "fail",
+    }
+    assert [name for name, grade in row["grades"].items() if "read_by" in grade] == ["contract"]
+
+
+def test_overflow_has_no_reply_that_a_reader_could_judge(scripted: Any) -> None:
+    scripted({})
+    replies = [make_reply("", "overflow")]
+    talk = make_talk(replies=replies, readings=reading("contract", "holds", reply=""))
+    assert talk.judge(("contract",)).outcome == "ungraded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fails"), [("must", ["contract", "facts"]), ("rate", ["contract"])]
+)
+def test_rows_name_the_claims_and_the_graders_that_fail_the_test(
+    scripted: Any, kind: Kind, fails: list[str]
+) -> None:
+    scripted({"contract": [bad("leak")], "facts": [bad()], "terms": [bad()]})
+    talk = make_talk(kind=kind)
+    with pytest.raises(CaseFailure):
+        talk.requires(keeps_facts)
+    (row,) = talk.rows()
+    assert (row["claims"], row["fails_test"]) == (["facts"], fails)
 
 
 # --- the true graders ---
