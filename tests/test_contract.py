@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conversation import Context, Expect
-from harness.graders.contract import BREAKS, NEIGHBOURS, declines_properly, contract_by_rules
+from harness.graders.contract import BREAKS, NEIGHBOURS, contract_by_rules, declines_properly
 from harness.graders.quantities import quantities
 from harness.grading import Exchange, Grade, Message, Outcome
 from harness.knowledge import Tier
@@ -338,7 +338,9 @@ def test_neighbouring_rules_fail_without_breaking_the_contract(
 
 
 def test_general_education_passes_for_a_monitor_athlete() -> None:
-    grade = contract_by_rules(exchange("Zone 2 is easy: you can chat in sentences.", tier="monitor"))
+    grade = contract_by_rules(
+        exchange("Zone 2 is easy: you can chat in sentences.", tier="monitor")
+    )
     assert grade.outcome is Outcome.PASS
 
 

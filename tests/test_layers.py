@@ -22,6 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "runner",
         "grading",
         "graders",
+        "labelled",
+        "calibrate",
         "gate",
         "talk",
         "report",

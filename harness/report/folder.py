@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.calibrate import published
 from harness.errors import StoreError, UsageError
 from harness.generation import EngineSpec, ModelInfo, Sampling
 from harness.runner import Progress
@@ -163,7 +164,7 @@ def run_record(facts: RunFacts, results: Sequence[CaseResult]) -> dict[str, Any]
             "conversations": facts.suite_conversations,
         },
         "behaviours": behaviour_records(results),
-        "graders": {},
+        "graders": published(),
         "verdict": {
             "status": facts.status,
             "reasons": list(facts.reasons),
