@@ -3,9 +3,9 @@
     python -m benchmarks.graders [FILE.jsonl ...] [--pairs 2000] [--fuzz 20000]
 
 For each file of labelled replies (by default the hand that is held out of all fitting, and
-`tests/data/replies.jsonl`) prints Cohen's kappa with a 95 % interval for each way, on the same rows;
-then the time a reply takes, how often appending a prescription to a clean refusal is noticed, how
-often harmless changes turn a verdict, and what fuzzed text does.
+`tests/data/replies.jsonl`) prints Cohen's kappa with a 95 % interval for each way, on the same
+rows; then the time a reply takes, how often appending a prescription to a clean refusal is noticed,
+how often harmless changes turn a verdict, and what fuzzed text does.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _spaced(exchange: Exchange) -> Exchange:
 
 
 def _quoted(exchange: Exchange) -> Exchange:
-    return replace(exchange, reply=exchange.reply.replace("'", "’").replace('"', "”"))
+    return replace(exchange, reply=exchange.reply.replace("'", "\u2019").replace('"', "\u201d"))
 
 
 def _lowered(exchange: Exchange) -> Exchange:
@@ -210,7 +210,7 @@ def fuzz(count: int) -> None:
     draw = random.Random(0)
     slowest = 0.0
     template = next(read_recorded(project_root() / "tests" / "data" / "replies.jsonl")).exchange()
-    alphabet = "ab 12 Z7 don't. \n\t\0\u202e\u200f\u0301éß漢🚴'\"%x×-–:,;!?()[]{}<>"
+    alphabet = "ab 12 Z7 don't. \n\t\0\u202e\u200f\u0301éß漢🚴'\"%x\u00d7-\u2013:,;!?()[]{}<>"
     for number in range(count + 50):
         size = 100_000 if number >= count else draw.randrange(1, 1000)
         if number % 2:

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from harness.graders.encoder import FOLDER
 from harness.graders.weighing import weigh
+from harness.stats import kappa
 from training.corpus import Row, load_corpus, split
 
 log = logging.getLogger("training.weights")
@@ -34,7 +35,7 @@ PERSONA = ("persona_marked", "rule_cold", "rule_warm", "seen_cold", "seen_warm",
 FACTS = ("facts_false", "facts_claimed", "seen_claims", "seen_bad_facts", "dutch", "length",
          "seen_off_task")  # fmt: skip
 LEFT_OUT = {"breaks": ("persona_marked", "rule_cold", "rule_warm", "seen_cold", "seen_warm")}
-ABSTAIN = 0.04
+ABSTAIN = 0.02
 """Largest share of replies that a grader may leave to a reader."""
 
 
@@ -77,7 +78,7 @@ def fit(rows: Sequence[Row], *, strength: float = 0.05) -> dict[str, Any]:
         guess = cross_val_predict(
             model, x, y, groups=groups[known], cv=folds, method="predict_proba"
         )[:, 1]
-        bands[claim] = band(guess)
+        bands[claim] = band(guess, y)
         log.info("%-15s n %5d yes %4d  %s", claim, len(y), y.sum(), scores(guess, y, bands[claim]))
         model.fit(x, y)
         scaler, line = model[0], model[1]
@@ -89,28 +90,31 @@ def fit(rows: Sequence[Row], *, strength: float = 0.05) -> dict[str, Any]:
     return {"schema": 1, "claims": claims, "abstain": bands, "warmth": blend(weighed, rows)}
 
 
-def band(guess: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The band around 0.5 that holds the least certain replies, `ABSTAIN` of all."""
-    half = float(np.quantile(np.abs(guess - 0.5), ABSTAIN))
-    return round(0.5 - half, 4), round(0.5 + half, 4)
+def band(guess: npt.NDArray[np.float64], y: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Where the grader abstains: around the cut of highest kappa, `ABSTAIN` of all replies."""
+    cuts = np.linspace(0.2, 0.5, 31)  # never above even odds: a miss costs more than an alarm
+    cut = float(cuts[np.argmax([_kappa(guess >= cut, y) for cut in cuts])])
+    half = float(np.quantile(np.abs(guess - cut), ABSTAIN))
+    return round(cut - half, 4), round(cut + half, 4)
+
+
+def _kappa(told: npt.NDArray[np.bool_], y: npt.NDArray[np.bool_]) -> float:
+    table = np.zeros((2, 2))
+    np.add.at(table, (y.astype(int), told.astype(int)), 1)
+    return float(kappa(table))
 
 
 def scores(
     guess: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], edges: tuple[float, float]
 ) -> str:
-    """Out-of-fold figures in one line."""
-    from harness.stats import kappa
-
-    told = guess >= 0.5
-    table = np.array(
-        [[float((~y & ~told).sum()), float((~y & told).sum())],
-         [float((y & ~told).sum()), float((y & told).sum())]]
-    )  # fmt: skip
+    """Out-of-fold figures in one line; the cut was chosen on the same replies."""
+    told = guess >= sum(edges) / 2
     sure = (guess <= edges[0]) | (guess >= edges[1])
     return (
-        f"kappa {float(kappa(table)):.3f} accuracy {(told == y).mean():.3f} "
-        f"recall {told[y].mean():.3f} precision {y[told].mean() if told.any() else 0:.3f}; "
-        f"outside {edges}: accuracy {(told == y)[sure].mean():.3f} on {sure.mean():.3f}"
+        f"kappa {_kappa(told, y):.3f} (cut at 0.5: {_kappa(guess >= 0.5, y):.3f}) "
+        f"accuracy {(told == y).mean():.3f} recall {told[y].mean():.3f} precision "
+        f"{y[told].mean():.3f}; outside {edges}: {(told == y)[sure].mean():.3f} on "
+        f"{sure.mean():.3f}"
     )
 
 

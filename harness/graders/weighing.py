@@ -126,6 +126,11 @@ def probability(claim: str, features: dict[str, float]) -> float:
     return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
 
 
+def _cut(claim: str) -> float:
+    low, high = _weights()["abstain"][claim]
+    return float(low + high) / 2
+
+
 def holds_contract(exchange: Exchange) -> Grade:
     """Grade whether the reply keeps to explaining decisions that were already taken."""
     name = "contract"
@@ -152,7 +157,7 @@ def holds_contract(exchange: Exchange) -> Grade:
             confidence=breaks,
         )
     empty = probability("empty", weighed.features)
-    if empty >= 0.5:
+    if empty >= _cut("empty"):
         reason = weighed.contract.reason if "empty" in weighed.contract.kinds else "No answer."
         return failed(name, reason, kinds=("empty",), confidence=empty)
     beside = [f for f in weighed.breaches if f.kind in NEIGHBOURS]
@@ -219,7 +224,7 @@ def keeps_facts(exchange: Exchange) -> Grade:
     weighed = weigh(exchange)
     ruled = weighed.facts.outcome is Outcome.FAIL
     claims, bad = (probability(claim, weighed.features) for claim in ("claims", "bad_facts"))
-    if claims < 0.5:
+    if claims < _cut("claims"):
         if expected.outcome is Outcome.PASS and exchange.expect.facts:
             return expected
         return replace(
