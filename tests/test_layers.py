@@ -35,7 +35,16 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 )
 """Lowest first; modules of one layer may import each other."""
 
-HEAVY = {"torch", "transformers", "peft", "llama_cpp", "accelerate", "safetensors", "deepeval"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "llama_cpp",
+    "accelerate",
+    "safetensors",
+    "deepeval",
+    "httpx",
+}
 PYTEST_SIDE = {"plugin", "options", "cli"}
 
 ROOT = project_root()
