@@ -60,7 +60,15 @@ def test_every_option_in_a_document_exists(document: Path, options: str) -> None
     assert named - known == set()
 
 
-OTHERS = {"--no-deps", "--strict", "--cases", "--write", "--junitxml", "--skip-one-by-one"}
+OTHERS = {
+    "--base",
+    "--no-deps",
+    "--strict",
+    "--cases",
+    "--write",
+    "--junitxml",
+    "--skip-one-by-one",
+}
 """Options of other commands than pytest."""
 
 

@@ -234,7 +234,8 @@ def keeps_facts(exchange: Exchange) -> Grade:
     low, high = _weights()["abstain"]["bad_facts"]
     if low < bad < high:
         return replace(ungraded(name, "needs a reader: true or not"), confidence=max(bad, 1 - bad))
-    if bad >= high:
+    # Without words that the rules can name, a claim must be more likely false than true.
+    if bad >= high and (ruled or bad >= 0.5):
         return failed(
             name,
             weighed.facts.reason if ruled else "a claim on a zone or on readiness seems false",
