@@ -51,7 +51,8 @@ def close_pairs(
 
 def exams() -> tuple[list[str], list[str]]:
     """Messages and replies that graders are measured on, and golden ones."""
-    rows = list(read_recorded(ROOT / "tests" / "data" / "replies.jsonl"))
+    measured = sorted((ROOT / "tests" / "data").glob("*.jsonl"))
+    rows = [row for path in measured for row in read_recorded(path)]
     users, replies = [row.user for row in rows], [row.reply for row in rows]
     for conversation in load_golden(ROOT / "golden", knowledge()):
         for turn in conversation.turns:
