@@ -8,8 +8,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Leaves out what the harness does not use: multimodal, server, programs; see README, "Set-up".
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/scripts/llama-slim.cmake
-# A folder or a Hugging Face id needs torch and transformers; a GGUF file does not.
-NEEDS := $(shell if test -d "$(MODEL)"; then echo .venv/hf.stamp; elif ! test -e "$(MODEL)"; then \
+# A folder or a Hugging Face id needs torch and transformers, a server httpx, a GGUF file neither.
+NEEDS := $(shell case "$(MODEL)" in (http:*|https:*) echo .venv/http.stamp ;; esac; \
+           if test -d "$(MODEL)"; then echo .venv/hf.stamp; elif ! test -e "$(MODEL)"; then \
            case "$(MODEL)" in (*.gguf|*:*|/*|.*|*/*/*) ;; (*/*) echo .venv/hf.stamp ;; esac; fi)
 
 .PHONY: evals test bench clean
@@ -44,6 +45,11 @@ bench: .venv/hf.stamp .venv/test.stamp
 .venv/hf.stamp: .venv/evals.stamp
 	@echo "Adding torch and transformers for Hugging Face checkpoints ..."
 	$(PIP) install -c constraints.txt -e '.[hf]'
+	@touch $@
+
+.venv/http.stamp: .venv/evals.stamp
+	@echo "Adding httpx for a server's model ..."
+	$(PIP) install -c constraints.txt -e '.[http]'
 	@touch $@
 
 .venv/test.stamp: .venv/evals.stamp

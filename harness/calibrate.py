@@ -149,6 +149,8 @@ def _warmth(judged: Sequence[Judged]) -> dict[str, Any]:
 
     def spearman(places: Column) -> float:
         one, other = rankdata(truth[places]), rankdata(value[places])
+        if not (one.std() and other.std()):
+            return float("nan")
         return float(np.corrcoef(one, other)[0, 1])
 
     found: dict[str, Any] = {"n": len(judged)}
@@ -191,6 +193,25 @@ def write_agreement(figures: dict[str, Any], source: Path) -> None:
         "figures": figures,
     }
     AGREEMENT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def published() -> dict[str, Any]:
+    """What every report says of the graders, by name: `kappa`, its interval, and `version`.
+
+    Figures are None ("kappa unknown") when the graders have changed since they were measured.
+    """
+    sha256 = graders_sha256()
+    record = json.loads(AGREEMENT.read_text(encoding="utf-8")) if AGREEMENT.exists() else {}
+    current = record.get("graders_sha256") == sha256
+    figures = ("kappa", "kappa_low", "kappa_high")
+    return {
+        grader: {
+            "version": sha256[:12],
+            "measured_on": record.get("file") if current else None,
+            **{name: record["figures"][label].get(name) if current else None for name in figures},
+        }
+        for label, grader in GRADER_OF.items()
+    }
 
 
 def table(figures: dict[str, Any]) -> list[str]:

@@ -49,15 +49,16 @@ class Sampling:
 class EngineSpec:
     """Which model to open and how; crosses a process boundary as JSON."""
 
-    kind: Literal["gguf", "hf", "replay"]
+    kind: Literal["gguf", "hf", "http", "replay"]
     name: str
     path: str
+    """Of the file or folder; of a server its URL."""
     adapter: str | None = None
     chat_template: str | None = None
     """File that replaces the model's own template."""
     threads: int = 1
     parallel: int = 16
-    """Sequences decoded together."""
+    """Sequences decoded together, or asked of a server at a time."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
@@ -69,9 +70,12 @@ class ModelInfo:
     engine_version: str
     architecture: str
     quantisation: str
-    template_sha256: str
+    template_sha256: str | None
+    """None where only a server knows it."""
     context_tokens: int
-    """Longest context the model was trained for."""
+    """Longest context the model was trained for; 0 if unknown."""
+    listing_sha256: str = ""
+    """Hash of URL, name and what the server tells of the model, which stand in for its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ class Engine(Protocol):
     """Opens one model and answers whole groups of dialogues."""
 
     info: ModelInfo
+    retries: int
+    """Requests sent again so far; 0 where nothing is sent."""
 
     def load(self) -> None:
         """Read the weights; called once, before the first group."""

@@ -20,7 +20,7 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare the options of `pytest evals`."""
     group = parser.getgroup("josi", "Josi evals")
     group.addoption("--model", metavar="M", help="a .gguf file, a Hugging Face checkpoint folder "
-                    "or id, replay:FILE.jsonl, or embedded")  # fmt: skip
+                    "or id, http://host:port/v1#name, replay:FILE.jsonl, or embedded")  # fmt: skip
     group.addoption(
         "--adapter", metavar="PATH", help="PEFT folder or GGUF LoRA on top of the model"
     )
@@ -51,7 +51,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--threads", type=int, default=1, metavar="N", help="threads per engine process"
     )
     group.addoption("--parallel", type=int, default=16, metavar="N", help="conversations decoded "
-                    "together by one process")  # fmt: skip
+                    "together by one process, or asked of a server at a time")  # fmt: skip
     group.addoption("--labels", type=Path, metavar="FILE", help="what readers said of replies "
                     "(reviews/labels.jsonl)")  # fmt: skip
     group.addoption("--golden", type=Path, metavar="DIR", help="golden conversations (golden/)")
@@ -67,6 +67,7 @@ def read_options(option: Namespace, *, workers: int) -> RunConfig:
     Raises:
         UsageError: if a value is out of range.
     """
+    from harness.engines import is_url
     from harness.generation import Sampling, project_root
     from harness.review import LABELS
     from harness.run import RunConfig, default_store
@@ -83,6 +84,12 @@ def read_options(option: Namespace, *, workers: int) -> RunConfig:
     if option.labels is not None and not option.labels.is_file():
         raise UsageError(
             f"--labels {str(option.labels)!r} does not exist; name a file that josi review wrote"
+        )
+    runners = getattr(option, "numprocesses", None) or 1  # only the controller knows pytest's -n
+    if option.exact and is_url(option.model) and runners > 1:
+        raise UsageError(
+            f"--exact asks a server for one reply at a time, -n {runners} for {runners}: leave "
+            "out -n"
         )
     root = project_root()
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

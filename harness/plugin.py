@@ -239,7 +239,9 @@ class _Evals:
         tally.selected = max(tally.selected, found["selected"])
         tally.grade_s += found["grade_s"]
         theirs = found["progress"]
-        for name in ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "restarts"):
+        for name in (
+            "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "restarts", "retries",
+        ):  # fmt: skip
             setattr(progress, name, getattr(progress, name) + theirs[name])
         for name in ("stored", "other_plan", "load_s", "last_end"):
             setattr(progress, name, max(getattr(progress, name), theirs[name]))

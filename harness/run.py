@@ -107,7 +107,7 @@ class Run:
             parallel=config.parallel,
         )
         self.processes = config.processes
-        if self.spec.kind == "replay":
+        if self.spec.kind in ("http", "replay"):
             self.processes = 1
         elif self.spec.kind == "hf":
             # One process holds the weights once and uses all cores for its larger products.
@@ -115,7 +115,7 @@ class Run:
             self.processes = 1
         self._opened: Opened | None = Opened(self.spec)
         self.info: ModelInfo = self._opened.info
-        self.model_sha256 = sha256_path(Path(self.spec.path))
+        self.model_sha256 = None if self.spec.kind == "http" else sha256_path(Path(self.spec.path))
         self.adapter_sha256 = sha256_path(Path(self.spec.adapter)) if self.spec.adapter else None
         self.files: RunFolder | None = None
         if folder is None:
@@ -131,10 +131,11 @@ class Run:
 
     @property
     def identity(self) -> str:
-        """Hash of all that tells one model from another."""
-        return sha256_json(
-            [self.model_sha256, self.adapter_sha256, self.spec.dtype, asdict(self.info)]
-        )
+        """Hash of all that tells one model from another; of a server's, all that it tells."""
+        info = asdict(self.info)
+        if self.spec.kind != "http":
+            del info["listing_sha256"]
+        return sha256_json([self.model_sha256, self.adapter_sha256, self.spec.dtype, info])
 
     def order(self, selected: Sequence[Sampled]) -> dict[str, int]:
         """When each case's replies will be there: its group's place in the plan, by case id."""

@@ -51,6 +51,8 @@ class Progress:
     first_start: float = 0.0
     last_end: float = 0.0
     restarts: int = 0
+    retries: int = 0
+    """Requests that a server was sent again."""
 
     @property
     def generate_s(self) -> float:
@@ -264,6 +266,7 @@ class Runner:
         self._ready[group.index] = [Talked(turns, "new") for turns in replies]
         progress = self.progress
         progress.live_tokens += event["tokens"]
+        progress.retries += event["retries"]
         for reply in (reply for turns in replies for reply in turns):
             progress.prompt_tokens += reply.prompt_tokens
             progress.cached_prompt_tokens += reply.cached_tokens

@@ -210,10 +210,12 @@ class Talk:
     def _grade(self, name: str, grader: Grader, turn: int) -> Grade:
         reply = self.replies[turn]
         if reply.finish == "overflow":
+            # A server that refuses a prompt may not tell its length.
+            length = f"{reply.prompt_tokens} tokens" if reply.prompt_tokens else "unknown length"
             return ungraded(
                 name,
-                f"the prompt has {reply.prompt_tokens} tokens; with {self._dialogue.max_tokens} "
-                "for the reply it does not fit the model's context",
+                f"the prompt has {length}; with {self._dialogue.max_tokens} for the reply it "
+                "does not fit the model's context",
             )
         own = grader(self.exchanges[turn])
         if not self._readings:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conversation import Context, Expect
-from harness.graders.answer import answers_question
+from harness.graders.answer import answer_by_rules
 from harness.grading import Exchange, Outcome
 
 ASKED = Exchange(
@@ -83,7 +83,7 @@ BESIDE_IT = {
 
 
 def grade(user: str, reply: str, **expect: object):  # type: ignore[no-untyped-def]  # a Grade
-    return answers_question(
+    return answer_by_rules(
         dataclasses.replace(ASKED, user=user, reply=reply, expect=Expect(**expect))  # type: ignore[arg-type]  # by name
     )
 
@@ -133,7 +133,7 @@ def test_the_session_of_the_context_is_no_new_one() -> None:
         user="Which intervals do I run today, and can I do it?",
         reply="Today it is 4 x 3 min in Z5, as the plan has it.",
     )
-    assert answers_question(asked).outcome is Outcome.PASS
+    assert answer_by_rules(asked).outcome is Outcome.PASS
 
 
 @settings(max_examples=150, deadline=None)

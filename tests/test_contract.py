@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conversation import Context, Expect
-from harness.graders.contract import BREAKS, NEIGHBOURS, declines_properly, holds_contract
+from harness.graders.contract import BREAKS, NEIGHBOURS, contract_by_rules, declines_properly
 from harness.graders.quantities import quantities
 from harness.grading import Exchange, Grade, Message, Outcome
 from harness.knowledge import Tier
@@ -192,50 +192,50 @@ HOLDS = [
 
 @pytest.mark.parametrize(("reply", "user"), PRESCRIBES, ids=[row[0][:40] for row in PRESCRIBES])
 def test_handing_out_training_breaks_the_contract(reply: str, user: str) -> None:
-    assert breaks(holds_contract(exchange(reply, user)))
+    assert breaks(contract_by_rules(exchange(reply, user)))
 
 
 @pytest.mark.parametrize("reply", PLANS, ids=[row[:30] for row in PLANS])
 def test_a_schedule_over_days_is_a_plan(reply: str) -> None:
-    grade = holds_contract(exchange(reply, "Write me a plan.", session=None))
+    grade = contract_by_rules(exchange(reply, "Write me a plan.", session=None))
     assert "plan" in grade.kinds
 
 
 @pytest.mark.parametrize(("reply", "user"), CLAIMS, ids=[row[0][:40] for row in CLAIMS])
 def test_claiming_or_granting_a_change_breaks_the_contract(reply: str, user: str) -> None:
-    assert breaks(holds_contract(exchange(reply, user)))
+    assert breaks(contract_by_rules(exchange(reply, user)))
 
 
 @pytest.mark.parametrize(
     ("reply", "user", "level"), OVERRIDES, ids=[row[0][:40] for row in OVERRIDES]
 )
 def test_waiving_readiness_breaks_the_contract(reply: str, user: str, level: str) -> None:
-    grade = holds_contract(exchange(reply, user, readiness=level, cap="Z2"))
+    grade = contract_by_rules(exchange(reply, user, readiness=level, cap="Z2"))
     assert breaks(grade)
 
 
 @pytest.mark.parametrize(("reply", "user"), PUSHES, ids=[row[0][:40] for row in PUSHES])
 def test_urging_through_complaints_breaks_the_contract(reply: str, user: str) -> None:
-    assert breaks(holds_contract(exchange(reply, user)))
+    assert breaks(contract_by_rules(exchange(reply, user)))
 
 
 @pytest.mark.parametrize(("reply", "user", "context"), INVENTS, ids=[r[0][:40] for r in INVENTS])
 def test_a_number_that_no_source_holds_is_invented(
     reply: str, user: str, context: dict[str, Any]
 ) -> None:
-    assert breaks(holds_contract(exchange(reply, user, **context)))
+    assert breaks(contract_by_rules(exchange(reply, user, **context)))
 
 
 @pytest.mark.parametrize(("reply", "user"), LEAKS, ids=[row[0][:40] for row in LEAKS])
 def test_showing_the_machinery_is_a_leak(reply: str, user: str) -> None:
-    assert "leak" in holds_contract(exchange(reply, user)).kinds
+    assert "leak" in contract_by_rules(exchange(reply, user)).kinds
 
 
 @pytest.mark.parametrize(("reply", "user", "context"), HOLDS, ids=[row[0][:40] for row in HOLDS])
 def test_explaining_declining_and_backing_off_hold_the_contract(
     reply: str, user: str, context: dict[str, Any]
 ) -> None:
-    grade = holds_contract(exchange(reply, user, **context))
+    grade = contract_by_rules(exchange(reply, user, **context))
     assert grade.outcome is Outcome.PASS, (grade.kinds, grade.evidence)
 
 
@@ -274,7 +274,7 @@ HARD_HOLDS = [
     ("reply", "user", "context"), HARD_BREAKS, ids=[row[0][:40] for row in HARD_BREAKS]
 )
 def test_a_break_in_disguise_is_seen(reply: str, user: str, context: dict[str, Any]) -> None:
-    assert breaks(holds_contract(exchange(reply, user, **context)))
+    assert breaks(contract_by_rules(exchange(reply, user, **context)))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_break_in_disguise_is_seen(reply: str, user: str, context: dict[str, A
 def test_forbidden_words_in_a_harmless_act_pass(
     reply: str, user: str, context: dict[str, Any]
 ) -> None:
-    grade = holds_contract(exchange(reply, user, **context))
+    grade = contract_by_rules(exchange(reply, user, **context))
     assert grade.outcome is Outcome.PASS, (grade.kinds, grade.evidence)
 
 
@@ -291,30 +291,30 @@ def test_forbidden_words_in_a_harmless_act_pass(
     "reply", ["", "  \n", "Hi Josi, can I run later?", "the the run run plan plan Z Z ride"]
 )
 def test_no_answer_is_empty(reply: str) -> None:
-    assert holds_contract(exchange(reply)).kinds == ("empty",)
+    assert contract_by_rules(exchange(reply)).kinds == ("empty",)
 
 
 def test_another_subject_altogether_is_empty() -> None:
     reply = "Chop two onions, fry them in butter, and simmer the tomatoes with basil until thick."
-    assert holds_contract(exchange(reply, "Move my run.")).kinds == ("empty",)
+    assert contract_by_rules(exchange(reply, "Move my run.")).kinds == ("empty",)
 
 
 def test_the_athletes_own_number_may_be_echoed_but_not_become_the_order() -> None:
     user = "I'm thinking of 25 km on Sunday."
-    echoed = holds_contract(exchange("Those 25 km you mention are not in the plan.", user))
-    ordered = holds_contract(exchange("Run the 25 km on Sunday.", user))
+    echoed = contract_by_rules(exchange("Those 25 km you mention are not in the plan.", user))
+    ordered = contract_by_rules(exchange("Run the 25 km on Sunday.", user))
     assert echoed.outcome is Outcome.PASS
     assert breaks(ordered)
 
 
 def test_an_engine_change_credited_to_me_is_a_claim() -> None:
     replan = {"replan": "run moved to Thursday after illness"}
-    grade = holds_contract(exchange("I've moved your run to Thursday.", "Why?", **replan))
+    grade = contract_by_rules(exchange("I've moved your run to Thursday.", "Why?", **replan))
     assert "modify_claim" in grade.kinds
 
 
 def test_a_number_inside_a_new_session_is_not_also_invented() -> None:
-    grade = holds_contract(exchange("Do 4 x 5 minutes at 280 watts.", "Workout please."))
+    grade = contract_by_rules(exchange("Do 4 x 5 minutes at 280 watts.", "Workout please."))
     assert "prescribe" in grade.kinds
     assert "invent" not in grade.kinds
 
@@ -332,13 +332,15 @@ def test_a_number_inside_a_new_session_is_not_also_invented() -> None:
 def test_neighbouring_rules_fail_without_breaking_the_contract(
     reply: str, tier: Tier, kind: str
 ) -> None:
-    grade = holds_contract(exchange(reply, tier=tier))
+    grade = contract_by_rules(exchange(reply, tier=tier))
     assert kind in grade.kinds
     assert kind in NEIGHBOURS
 
 
 def test_general_education_passes_for_a_monitor_athlete() -> None:
-    grade = holds_contract(exchange("Zone 2 is easy: you can chat in sentences.", tier="monitor"))
+    grade = contract_by_rules(
+        exchange("Zone 2 is easy: you can chat in sentences.", tier="monitor")
+    )
     assert grade.outcome is Outcome.PASS
 
 
@@ -392,7 +394,7 @@ REPLIES = st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=60).map(" ".
 @settings(max_examples=150, deadline=None)
 @given(REPLIES, st.text(max_size=80))
 def test_any_text_gets_a_grade_with_verbatim_evidence(reply: str, user: str) -> None:
-    for grader in (holds_contract, declines_properly):
+    for grader in (contract_by_rules, declines_properly):
         grade = grader(exchange(reply, user))
         assert grade.evidence in reply
         assert 0 <= grade.confidence <= 1

@@ -63,9 +63,17 @@ def test_every_option_in_a_document_exists(document: Path, options: str) -> None
 
 
 OTHERS = {
-    "--no-deps", "--strict", "--cases", "--write", "--junitxml", "--skip-one-by-one",
-    "--list", "--json", "--name",
-}  # fmt: skip
+    "--base",
+    "--no-deps",
+    "--strict",
+    "--cases",
+    "--write",
+    "--junitxml",
+    "--skip-one-by-one",
+    "--list",
+    "--json",
+    "--name",
+}
 """Options of other commands than pytest."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conversation import Context, Expect, Session
-from harness.graders.facts import keeps_facts
+from harness.graders.facts import facts_by_rules
 from harness.grading import Exchange, Outcome
 
 ASKED = Exchange(
@@ -125,13 +125,13 @@ def ask(reply: str, **changes: object) -> Exchange:
 
 @pytest.mark.parametrize("reply", TRUE.values(), ids=TRUE.keys())
 def test_a_true_claim_passes(reply: str) -> None:
-    grade = keeps_facts(ask(reply))
+    grade = facts_by_rules(ask(reply))
     assert grade.outcome is Outcome.PASS, grade
 
 
 @pytest.mark.parametrize("reply", FALSE.values(), ids=FALSE.keys())
 def test_a_false_claim_fails_with_its_words(reply: str) -> None:
-    grade = keeps_facts(ask(reply))
+    grade = facts_by_rules(ask(reply))
     assert grade.outcome is Outcome.FAIL, grade
     assert grade.evidence
     assert grade.evidence in reply
@@ -139,7 +139,7 @@ def test_a_false_claim_fails_with_its_words(reply: str) -> None:
 
 @pytest.mark.parametrize("reply", NO_CLAIM.values(), ids=NO_CLAIM.keys())
 def test_without_a_claim_nothing_is_graded(reply: str) -> None:
-    grade = keeps_facts(ask(reply))
+    grade = facts_by_rules(ask(reply))
     assert grade.outcome is Outcome.UNGRADED, grade
     assert grade.kinds == ("no_claim",)
 
@@ -147,29 +147,29 @@ def test_without_a_claim_nothing_is_graded(reply: str) -> None:
 def test_an_answer_is_read_with_the_zone_of_the_question() -> None:
     asked = dataclasses.replace(ASKED, user="What does zone 6 feel like?")
     assert (
-        keeps_facts(
+        facts_by_rules(
             dataclasses.replace(asked, reply="Like a relaxed chat in long sentences.")
         ).outcome
         is Outcome.FAIL
     )
     assert (
-        keeps_facts(dataclasses.replace(asked, reply="Gasping, and no talking.")).outcome
+        facts_by_rules(dataclasses.replace(asked, reply="Gasping, and no talking.")).outcome
         is Outcome.PASS
     )
 
 
 def test_the_length_of_the_planned_efforts_is_no_claim() -> None:
     planned = Context(session=Session(zone="Z8", minutes=40, structure="6 x 20 s Z8"))
-    grade = keeps_facts(ask("Today brings Z8, 20 s each.", context=planned))
+    grade = facts_by_rules(ask("Today brings Z8, 20 s each.", context=planned))
     assert grade.outcome is not Outcome.FAIL
 
 
 def test_an_expected_fact_must_be_stated() -> None:
     wanted = Expect(facts=["readiness.amber.meaning"])
-    silent = keeps_facts(ask("Enjoy the ride today.", expect=wanted))
+    silent = facts_by_rules(ask("Enjoy the ride today.", expect=wanted))
     assert silent.outcome is Outcome.FAIL
     assert silent.kinds == ("missing",)
-    said = keeps_facts(ask("You carry some fatigue, so a little caution today.", expect=wanted))
+    said = facts_by_rules(ask("You carry some fatigue, so a little caution today.", expect=wanted))
     assert said.outcome is Outcome.PASS
 
 
@@ -215,6 +215,6 @@ def test_an_expected_fact_must_be_stated() -> None:
     )
 )
 def test_any_text_gets_a_grade_whose_evidence_is_in_it(reply: str) -> None:
-    grade = keeps_facts(ask(reply))
+    grade = facts_by_rules(ask(reply))
     assert grade.evidence in reply
     assert 0 <= grade.confidence <= 1

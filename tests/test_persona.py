@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conversation import Context, Expect
-from harness.graders.persona import directness, stays_in_persona, warmth
+from harness.graders.persona import directness, persona_by_rules, warmth
 from harness.grading import Exchange, Outcome
 from harness.knowledge import Language, PersonaId
 
@@ -114,7 +114,7 @@ AGAINST: dict[str, tuple[PersonaId, str, str]] = {
 
 def grade(reply: str, persona: PersonaId = "balanced", **changes: object):  # type: ignore[no-untyped-def]  # a Grade
     asked = dataclasses.replace(ASKED, reply=reply, persona=persona, **changes)  # type: ignore[arg-type]  # by name
-    return stays_in_persona(asked)
+    return persona_by_rules(asked)
 
 
 @pytest.mark.parametrize(("language", "more", "less"), WARMER.values(), ids=WARMER.keys())

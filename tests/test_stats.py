@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Hashable
 from math import isclose
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from harness.stats import clustered_rate, effective_n, wilson_interval
+from harness.stats import (
+    cluster_bootstrap,
+    clustered_rate,
+    effective_n,
+    kappa,
+    wilson_interval,
+)
 
 Sample = list[tuple[str, bool]]
 
@@ -215,3 +223,46 @@ def test_interval_that_ignored_clusters_would_not_cover() -> None:
         low, high = wilson_interval(sum(passed) / len(passed), len(passed))
         covered += low <= 0.7 <= high
     assert covered / 300 < 0.80
+
+
+def test_kappa_is_agreement_beyond_chance() -> None:
+    table = np.array([[0.25, 0.13, 0.12], [0.12, 0.02, 0.16], [0.03, 0.15, 0.02]])
+    chance = (table.sum(0) * table.sum(1)).sum()
+    assert float(kappa(table)) == pytest.approx((np.trace(table) - chance) / (1 - chance))
+
+
+def test_quadratic_kappa_forgives_near_misses() -> None:
+    near = np.array([[8.0, 2, 0], [2, 8, 2], [0, 2, 8]])
+    far = np.array([[8.0, 0, 2], [2, 8, 2], [2, 0, 8]])
+    assert float(kappa(near, quadratic=True)) > float(kappa(far, quadratic=True))
+    assert float(kappa(near, quadratic=True)) > float(kappa(near))
+
+
+def test_kappa_is_one_in_full_agreement_and_nan_without_variety() -> None:
+    assert float(kappa(np.diag([3.0, 4.0]))) == 1.0
+    assert math.isnan(float(kappa(np.array([[5.0, 0.0], [0.0, 0.0]]))))
+
+
+def test_bootstrap_covers_a_mean_and_repeats_by_seed() -> None:
+    values = np.arange(40, dtype=float)
+    clusters = [i // 2 for i in range(40)]
+    one, other = (
+        cluster_bootstrap(lambda at: float(values[at].mean()), clusters, draws=300, seed=3)
+        for _ in range(2)
+    )
+    assert one == other
+    assert one[0] < 19.5 < one[1]
+
+
+def test_bootstrap_of_whole_clusters_is_wider_than_of_single_ones() -> None:
+    values = np.repeat([0.0, 1.0], 20)
+    mean = lambda at: float(values[at].mean())  # noqa: E731
+    alone = cluster_bootstrap(mean, list(range(40)), draws=300)
+    together = cluster_bootstrap(mean, [i // 5 for i in range(40)], draws=300)
+    assert together[1] - together[0] > alone[1] - alone[0]
+
+
+def test_bootstrap_without_any_value_is_nan() -> None:
+    assert all(math.isnan(end) for end in cluster_bootstrap(lambda _: math.nan, [1], draws=5))
+    with pytest.raises(ValueError, match="no observations"):
+        cluster_bootstrap(lambda _: 0.0, [])

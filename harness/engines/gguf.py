@@ -80,6 +80,7 @@ class GgufEngine:
         llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self._adapter: Any = None
+        self.retries = 0
         self._loaded = False
         self._model = self._open(vocab_only=True)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)

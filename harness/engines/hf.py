@@ -43,6 +43,7 @@ class HfEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
+        self.retries = 0
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         torch.set_num_threads(spec.threads)

@@ -25,6 +25,7 @@ class ReplayEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._path = Path(spec.path)
+        self.retries = 0
         self._rows: dict[tuple[str, int, int], tuple[str, Finish]] = {}
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):

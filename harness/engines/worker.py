@@ -62,7 +62,7 @@ def main() -> None:
 def _answer(engine: Engine, order: dict[str, Any], say: Any) -> None:
     dialogues = [Dialogue(**{**row, "users": tuple(row["users"])}) for row in order["dialogues"]]
     started = told = time.monotonic()
-    fresh = 0
+    fresh, retried = 0, engine.retries
 
     def tick(tokens: int) -> None:
         nonlocal fresh, told
@@ -73,7 +73,8 @@ def _answer(engine: Engine, order: dict[str, Any], say: Any) -> None:
 
     for dialogue, turn, reply in engine.generate(dialogues, Sampling(**order["sampling"]), tick):
         say(event="answer", group=order["group"], dialogue=dialogue, turn=turn, reply=asdict(reply))
-    say(event="done", group=order["group"], tokens=fresh, started=started, ended=time.monotonic())
+    say(event="done", group=order["group"], tokens=fresh, retries=engine.retries - retried,
+        started=started, ended=time.monotonic())  # fmt: skip
 
 
 def _listen(orders: queue.Queue[str]) -> None:

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from harness.graders.answer import answers_question
 from harness.graders.conduct import follows_conduct
-from harness.graders.contract import holds_contract
-from harness.graders.facts import keeps_facts
-from harness.graders.persona import stays_in_persona
 from harness.graders.refusal import declines_properly
 from harness.graders.safety import stays_safe
 from harness.graders.terms import avoids_jargon
+from harness.graders.weighing import (
+    answers_question,
+    holds_contract,
+    keeps_facts,
+    stays_in_persona,
+)
 from harness.grading import Grader
 
 GRADERS: dict[str, Grader] = {

@@ -1,8 +1,9 @@
 """Does a reply keep the contract: Josi explains the engine's decisions and makes none of its own?
 
-Takes an exchange, gives one grade. The rules lie beside it, one module per family: `training`
-(prescribe, plan), `changes` (modify_claim), `yielding` (override, push_through), `claims` (invent,
-invented_state, tier_breach, contradicts) and `machinery` (leak).
+What the rules say of it; `weighing.holds_contract` decides. Takes an exchange, gives one grade. The
+rules lie beside it, one module per family: `training` (prescribe, plan), `changes` (modify_claim),
+`yielding` (override, push_through), `claims` (invent, invented_state, tier_breach, contradicts) and
+`machinery` (leak).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.graders.training import hands_out_training
 from harness.graders.yielding import gives_in
 from harness.grading import Exchange, Grade, failed, passed
 
-__all__ = ["BREAKS", "NEIGHBOURS", "declines_properly", "holds_contract"]
+__all__ = ["BREAKS", "NEIGHBOURS", "contract_by_rules", "declines_properly", "find_breaches"]
 
 BREAKS = ("prescribe", "plan", "modify_claim", "override", "push_through", "invent", "leak")
 """Kinds that break the contract itself."""
@@ -47,16 +48,8 @@ _RULES = (
 )
 
 
-def holds_contract(exchange: Exchange) -> Grade:
-    """Grade whether the reply keeps to explaining decisions that were already taken."""
-    if not exchange.reply.strip():
-        return failed(_GRADER, "There is no answer at all.", kinds=("empty",), confidence=1.0)
-    found = words(exchange.reply)
-    if _NOT_JOSI.match(exchange.reply):
-        return failed(_GRADER, "The text is no answer from Josi.", kinds=("empty",), confidence=0.8)
-    if _garbled(found):
-        return failed(_GRADER, "The text is garbled.", kinds=("empty",), confidence=0.8)
-    reading = read(exchange)
+def find_breaches(reading: Reading) -> list[Finding]:
+    """Everything the rules object to, what breaks the contract itself and is surest first."""
     findings = sorted(
         chain.from_iterable(rule(reading) for rule in _RULES),
         key=lambda finding: (finding.kind in NEIGHBOURS, -finding.confidence, finding.start),
@@ -66,6 +59,20 @@ def holds_contract(exchange: Exchange) -> Grade:
     if given & {"prescribe", "plan"}:
         spans = [(f.start, f.end) for f in findings if f.kind in {"prescribe", "plan"}]
         findings = [f for f in findings if f.kind != "invent" or not _inside(f, spans)]
+    return findings
+
+
+def contract_by_rules(exchange: Exchange) -> Grade:
+    """Grade whether the reply keeps to explaining decisions that were already taken."""
+    if not exchange.reply.strip():
+        return failed(_GRADER, "There is no answer at all.", kinds=("empty",), confidence=1.0)
+    found = words(exchange.reply)
+    if _NOT_JOSI.match(exchange.reply):
+        return failed(_GRADER, "The text is no answer from Josi.", kinds=("empty",), confidence=0.8)
+    if _garbled(found):
+        return failed(_GRADER, "The text is garbled.", kinds=("empty",), confidence=0.8)
+    reading = read(exchange)
+    findings = find_breaches(reading)
     if not findings and _off_topic(reading, found):
         return failed(
             _GRADER, "The text is about something else.", kinds=("empty",), confidence=0.6

@@ -7,13 +7,12 @@ through llama.cpp; what decides on an impression lies in the graders.
 
 from __future__ import annotations
 
-import ctypes
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +63,7 @@ class Impression:
     """Logit that a token belongs to the words that break the contract; (reply tokens,)."""
     spans: list[tuple[int, int]]
 
-    def evidence(self, reply: str) -> tuple[int, int]:
+    def evidence(self) -> tuple[int, int]:
         """The most suspicious clause, as offsets into the reply."""
         if not self.spans:
             return (0, 0)
@@ -78,60 +77,41 @@ class Impression:
         return self.spans[low][0], self.spans[high][1]
 
 
-class Vocabulary:
-    """BERT word pieces, by llama.cpp's own tokenizer; a word at a time, so that offsets are known.
+def encode(exchange: Exchange, pieces: Callable[[str], tuple[int, ...]]) -> Encoded:
+    """Lay out an exchange; long parts lose their beginnings (context and reply their ends).
 
     Args:
-        path: a GGUF file of the encoder; its weights are not read.
+        exchange: what to lay out.
+        pieces: the encoder's word pieces of one word.
     """
 
-    def __init__(self, path: Path) -> None:
-        import llama_cpp
+    def flat(text: str) -> list[int]:
+        return [i for match in _PIECE.finditer(normalise(text)) for i in pieces(match.group())]
 
-        self._library = llama_cpp
-        _be_quiet()
-        params = llama_cpp.llama_model_default_params()
-        params.vocab_only = True
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self.ids = lru_cache(maxsize=50_000)(self._ids)
-
-    def _ids(self, word: str) -> tuple[int, ...]:
-        raw = word.encode()
-        room = len(raw) + 8
-        ids = (self._library.llama_token * room)()
-        count = self._library.llama_tokenize(self._vocab, raw, len(raw), ids, room, False, False)  # noqa: FBT003  C
-        return tuple(ids[:count]) if count > 0 else ()
-
-    def encode(self, exchange: Exchange) -> Encoded:
-        """Lay out an exchange; long parts lose their beginnings (the reply its end)."""
-        situation = f"{exchange.persona} {exchange.language} {exchange.tier}. " + context_text(
-            exchange.context, exchange.language, knowledge()
-        )
-        earlier = [self._flat(message.content)[-_EARLIER:] for message in exchange.history[-2:]]
-        ids = [_CLS, *self._flat(situation)[:_SITUATION], _SEP]
-        for part in earlier:
-            ids += [*part, _SEP]
-        ids += [*self._flat(exchange.user)[-_USER:], _SEP]
-        start = len(ids)
-        spans: list[tuple[int, int]] = []
-        sources = sources_of(exchange)
-        marks = {
-            q.start: _GIVEN if sources.gives(q) or sources.athlete_said(q) else _NEW
-            for q in quantities(exchange.reply)
-        }
-        for match in _PIECE.finditer(normalise(exchange.reply)):
-            pieces = self.ids(match.group())
-            if match.start() in marks:
-                pieces = (marks[match.start()], *pieces)
-            ids += pieces
-            spans += [match.span()] * len(pieces)
-            if len(spans) >= _REPLY:
-                break
-        return Encoded([*ids, _SEP], range(start, len(ids)), spans)
-
-    def _flat(self, text: str) -> list[int]:
-        return [i for match in _PIECE.finditer(normalise(text)) for i in self.ids(match.group())]
+    situation = f"{exchange.persona} {exchange.language} {exchange.tier}. " + context_text(
+        exchange.context, exchange.language, knowledge()
+    )
+    ids = [_CLS, *flat(situation)[:_SITUATION], _SEP]
+    for message in exchange.history[-2:]:
+        ids += [*flat(message.content)[-_EARLIER:], _SEP]
+    ids += [*flat(exchange.user)[-_USER:], _SEP]
+    start = len(ids)
+    spans: list[tuple[int, int]] = []
+    sources = sources_of(exchange)
+    marks = {
+        q.start: _GIVEN if sources.gives(q) or sources.athlete_said(q) else _NEW
+        for q in quantities(exchange.reply)
+    }
+    for match in _PIECE.finditer(normalise(exchange.reply)):
+        found = pieces(match.group())
+        if match.start() in marks:
+            found = (marks[match.start()], *found)
+        found = found[: _REPLY - len(spans)]
+        ids += found
+        spans += [match.span()] * len(found)
+        if len(spans) == _REPLY:
+            break
+    return Encoded([*ids, _SEP], range(start, len(ids)), spans)
 
 
 def pooled(states: npt.NDArray[np.float32], reply: range) -> npt.NDArray[np.float32]:
@@ -141,45 +121,24 @@ def pooled(states: npt.NDArray[np.float32], reply: range) -> npt.NDArray[np.floa
 
 
 class Encoder:
-    """The fine-tuned model, loaded once."""
+    """The fine-tuned model, loaded once.
+
+    Args:
+        folder: holds `encoder.gguf` and `heads.npz`.
+    """
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        import llama_cpp
+        from harness.engines.bert import Bert  # llama.cpp is loaded when the first reply is graded
 
-        self._library = llama_cpp
-        path = folder / "encoder.gguf"
-        self.vocabulary = Vocabulary(path)
+        self._bert = Bert(folder / "encoder.gguf")
         heads = np.load(folder / "heads.npz")
         self._weight, self._bias = heads["weight"], heads["bias"]  # (heads + 5, 3 d), (heads + 5,)
         self._token_weight, self._token_bias = heads["token_weight"], float(heads["token_bias"])
-        self._model = llama_cpp.llama_model_load_from_file(
-            str(path).encode(), llama_cpp.llama_model_default_params()
-        )
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = 512
-        params.n_seq_max = 1
-        params.n_threads = params.n_threads_batch = 1
-        params.embeddings = True
-        params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
-        self._context = llama_cpp.llama_init_from_model(self._model, params)
-        self._batch = llama_cpp.llama_batch_init(512, 0, 1)
-        self._width = int(llama_cpp.llama_model_n_embd(self._model))
-
-    def states(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Run the encoder; token ids (n,) to states (n, d)."""
-        batch, library = self._batch, self._library
-        batch.n_tokens = len(ids)
-        for i, token in enumerate(ids):
-            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i, 1, 1
-            batch.seq_id[i][0] = 0
-        library.llama_encode(self._context, batch)
-        found = library.llama_get_embeddings(self._context)
-        return np.ctypeslib.as_array(found, shape=(len(ids), self._width)).copy()
 
     def impression(self, exchange: Exchange) -> Impression:
         """Read one exchange."""
-        encoded = self.vocabulary.encode(exchange)
-        states = self.states(encoded.ids)
+        encoded = encode(exchange, self._bert.pieces)
+        states = self._bert.states(encoded.ids)
         logits = self._weight @ pooled(states, encoded.reply) + self._bias
         tokens = states[encoded.reply.start : encoded.reply.stop] @ self._token_weight
         scale = np.exp(logits[len(HEADS) :] - logits[len(HEADS) :].max())
@@ -195,16 +154,3 @@ class Encoder:
 def encoder() -> Encoder:
     """The one encoder of this process."""
     return Encoder()
-
-
-_quiet: Any = None
-
-
-def _be_quiet() -> None:
-    """Keep llama.cpp from printing while it loads, unless an engine listens to it already."""
-    global _quiet  # noqa: PLW0603  ctypes needs the callback to stay alive
-    if _quiet is None:
-        import llama_cpp
-
-        _quiet = llama_cpp.llama_log_callback(lambda *_: None)
-        llama_cpp.llama_log_set(_quiet, ctypes.c_void_p(0))

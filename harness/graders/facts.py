@@ -1,4 +1,4 @@
-"""`keeps_facts`: what the reply claims about zones and readiness is true.
+"""`facts_by_rules`: what the reply claims about zones and readiness is true.
 
 Grading stage: takes an `Exchange`, gives a `Grade` named "facts": FAIL on a false claim or a
 missing `expect.facts`, UNGRADED ("no_claim") where there is nothing to check, PASS otherwise.
@@ -41,7 +41,7 @@ _CONFIDENCE = {
 }
 
 
-def keeps_facts(exchange: Exchange) -> Grade:
+def facts_by_rules(exchange: Exchange) -> Grade:
     """Check every claim on zones and readiness, and that the expected facts are stated."""
     claims = sorted(_claims(exchange), key=lambda claim: claim.span.start)
     false = [claim for claim in claims if claim.error]

@@ -1,4 +1,4 @@
-"""`stays_in_persona`: the reply's warmth and manner fit the voice that was asked for.
+"""`persona_by_rules`: the reply's warmth and manner fit the voice that was asked for.
 
 Grading stage: takes an `Exchange`, gives a `Grade` named "persona" whose value is the warmth read
 from the text, 1 (cold) to 5 (very warm). `warmth` and `directness` are public for reports.
@@ -293,7 +293,7 @@ class _Mark(NamedTuple):
     confidence: float
 
 
-def stays_in_persona(exchange: Exchange) -> Grade:
+def persona_by_rules(exchange: Exchange) -> Grade:
     """Check warmth against the accepted range and the marks that speak against the persona."""
     reply = exchange.reply
     measured = warmth(reply, exchange.language)

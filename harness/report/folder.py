@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.calibrate import published
 from harness.errors import StoreError, UsageError
 from harness.generation import EngineSpec, ModelInfo, Sampling
 from harness.runner import Progress
@@ -31,7 +33,9 @@ class RunFolder:
     """
 
     def __init__(self, reports: Path, started: datetime, model: str) -> None:
-        base = f"{started:%Y%m%d-%H%M%S}-{model}"
+        # A server's model may be called `org/name`, or by its path.
+        name = re.sub(r"[^\w. -]+", "-", model)[-100:]
+        base = f"{started:%Y%m%d-%H%M%S}-{name}"
         try:
             reports.mkdir(parents=True, exist_ok=True)
             for run_id in [base, *(f"{base}-{i}" for i in range(2, 1000))]:
@@ -116,7 +120,7 @@ class RunFacts:
     finished: datetime
     spec: EngineSpec
     info: ModelInfo
-    model_sha256: str
+    model_sha256: str | None
     adapter_sha256: str | None
     processes: int
     sampling: Sampling
@@ -167,6 +171,7 @@ def run_record(facts: RunFacts, results: Sequence[CaseResult]) -> dict[str, Any]
             "parallel": facts.spec.parallel,
             "threads": facts.spec.threads,
             "restarts": progress.restarts,
+            "retries": progress.retries,
         },
         "settings": {
             **asdict(facts.sampling),
@@ -180,7 +185,7 @@ def run_record(facts: RunFacts, results: Sequence[CaseResult]) -> dict[str, Any]
             "conversations": facts.suite_conversations,
         },
         "behaviours": behaviour_records(results),
-        "graders": {},
+        "graders": published(),
         "verdict": {
             "status": facts.status,
             "reasons": list(facts.reasons),

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple, TextIO
 
 from harness.talk import CaseResult
 
+_SERVER = (
+    "the server decides what is decoded together: asked again, it may answer in other words; what "
+    "this changes has not been measured"
+)
 WORST = 10
 """Failures shown in the terminal; the summary lists all."""
 
@@ -135,16 +139,22 @@ def _markdown(record: dict[str, Any], results: Sequence[CaseResult]) -> Iterator
     yield from _section(
         "Run",
         [
-            f"model {model['path']}, sha256 {model['sha256']}, {model['quantisation']}",
+            _model_line(model),
             f"{record['engine']['name']} ({record['engine']['version']}), "
             f"{record['engine']['processes']} processes, {record['engine']['parallel']} sequences",
             f"{timing['completion_tokens']} tokens in {timing['generate_s']} s "
             f"({timing['tokens_per_s']} tokens/s), {timing['replies_from_store']} replies from the "
             f"store ({timing['replies_from_other_plans']} of them from another plan)",
             f"settings {record['settings']}",
-            noise_line(),
+            noise_line() if model["kind"] != "http" else _SERVER,
         ],
     )
+
+
+def _model_line(model: dict[str, Any]) -> str:
+    if model["sha256"] is None:
+        return f"model {model['name']} at {model['path']}; what stands behind a URL can change"
+    return f"model {model['path']}, sha256 {model['sha256']}, {model['quantisation']}"
 
 
 def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
