@@ -712,7 +712,7 @@ def test_exact_and_several_runners_do_not_go_together_on_a_server(
         model=model, exact=True, numprocesses=runners, adapter=None, chat_template=None,
         samples=1, confirm=20, threads=1, parallel=16, temperature=0.0, top_p=1.0, min_p=0.0,
         max_tokens=None, processes=None, seed=0, golden=None, reports=None, no_store=False,
-        no_loop_stop=False, persona=[], language=[],
+        no_loop_stop=False, persona=[], language=[], labels=None,
     )  # fmt: skip
     if refused:
         with pytest.raises(UsageError, match=r"--exact asks a server .* leave out -n"):
