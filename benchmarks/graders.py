@@ -2,8 +2,7 @@
 
     python -m benchmarks.graders [FILE.jsonl ...] [--pairs 2000] [--fuzz 20000]
 
-For each file of labelled replies (by default the hand that is held out of all fitting, and
-`tests/data/replies.jsonl`) prints Cohen's kappa with a 95 % interval for each way, on the same
+For each file of labelled replies (by default those in `tests/data/`, which no fitting uses) prints Cohen's kappa with a 95 % interval for each way, on the same
 rows; then the time a reply takes, how often appending a prescription to a clean refusal is noticed,
 how often harmless changes turn a verdict, and what fuzzed text does.
 """
@@ -229,7 +228,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     root = project_root()
-    default = [root / "corpus" / "many-hands.jsonl", root / "tests" / "data" / "replies.jsonl"]
+    default = sorted((root / "tests" / "data").glob("*.jsonl"))
     parser.add_argument("files", nargs="*", type=Path, default=default)
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--fuzz", type=int, default=20_000)
