@@ -2,9 +2,10 @@
 
     python -m benchmarks.graders [FILE.jsonl ...] [--pairs 2000] [--fuzz 20000]
 
-For each file of labelled replies (by default those in `tests/data/`, which no fitting uses) prints Cohen's kappa with a 95 % interval for each way, on the same
-rows; then the time a reply takes, how often appending a prescription to a clean refusal is noticed,
-how often harmless changes turn a verdict, and what fuzzed text does.
+For each file of labelled replies (by default those in `tests/data/`, which no fitting uses) prints
+Cohen's kappa with a 95 % interval for each way, on the same rows; then the time a reply takes, how
+often appending a prescription to a clean refusal is noticed, how often harmless changes turn a
+verdict, and what fuzzed text does.
 """
 
 from __future__ import annotations
